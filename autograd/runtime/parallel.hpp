@@ -1,0 +1,48 @@
+// The one door to oneTBB (only parallel.cpp includes it).
+//
+// Work is cut by problem size alone, never by the number of threads, so that a result does not depend on how many
+// threads computed it. All of it runs in the arena of the calling thread: the host program's limits are respected.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace telaio {
+
+/// A non-owning reference to a callable: two words, no allocation. The callable must outlive the reference.
+template <class Signature>
+class FunctionRef;
+
+template <class R, class... Args>
+class FunctionRef<R(Args...)> {
+ public:
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_r_v<R, F&, Args...>)
+      FunctionRef(F&& f)
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
+        call_([](void* object, Args... args) -> R {
+          return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Args>(args)...);
+        }) {}
+
+  R operator()(Args... args) const { return call_(object_, std::forward<Args>(args)...); }
+
+ private:
+  void* object_;
+  R (*call_)(void*, Args...);
+};
+
+/// Calls body(begin, end) for the chunks [0, grain), [grain, 2·grain), … that cover [0, count), in parallel and in no
+/// order. The cuts depend on count and grain only. One chunk (or none) runs on the calling thread. An exception that
+/// a chunk throws reaches the caller.
+void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
+
+/// A grain for loops whose iterations cost about `cycles` each: chunks of about 100k cycles, so that waking a thread
+/// pays. `cycles` must come from sizes only.
+inline int64_t grain_for(double cycles) {
+  const double grain = 100'000.0 / (cycles > 0.01 ? cycles : 0.01);
+  return grain < 1 ? 1 : static_cast<int64_t>(grain);
+}
+
+}  // namespace telaio

@@ -1,0 +1,11 @@
+# Warnings, sanitizers and code generation for the project's own targets (never exported to users).
+add_library(telaio_options INTERFACE)
+target_compile_options(telaio_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+  # The same source gives the same bits: no contraction of a*b+c that one compiler does and another does not.
+  -ffp-contract=off)
+if(TELAIO_SANITIZE)
+  target_compile_options(telaio_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+                                                  -fno-omit-frame-pointer)
+  target_link_options(telaio_options INTERFACE -fsanitize=address,undefined)
+endif()
