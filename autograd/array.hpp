@@ -1,0 +1,78 @@
+// Values: memory, and strided views of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include <telaio/autograd/dtype.hpp>
+#include <telaio/autograd/shape.hpp>
+
+namespace telaio {
+
+/// Shape and element type.
+struct TensorSpec {
+  DType dtype = f32;
+  Shape shape;
+
+  int64_t numel() const { return telaio::numel(shape); }
+  int64_t bytes() const { return numel() * static_cast<int64_t>(size_of(dtype)); }
+  friend bool operator==(const TensorSpec& a, const TensorSpec& b) = default;
+};
+
+/// "f32[128,28,28,1]".
+std::string to_string(const TensorSpec& spec);
+
+/// A block of memory, aligned to a cache line.
+class Storage : public boost::intrusive_ref_counter<Storage> {
+ public:
+  static constexpr size_t alignment = 64;
+  explicit Storage(size_t bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  std::byte* data_;
+  size_t bytes_;
+};
+using StoragePtr = boost::intrusive_ptr<Storage>;
+
+/// A strided view into a storage. Copying one copies the handle, never the elements.
+class Array {
+ public:
+  Array() = default;
+  /// Contiguous and uninitialised.
+  explicit Array(const TensorSpec& spec);
+  Array(const TensorSpec& spec, StoragePtr storage, const Strides& strides, int64_t offset)
+      : spec_(spec), strides_(strides), offset_(offset), storage_(std::move(storage)) {}
+
+  bool defined() const { return storage_ != nullptr; }
+  const TensorSpec& spec() const { return spec_; }
+  DType dtype() const { return spec_.dtype; }
+  const Shape& shape() const { return spec_.shape; }
+  const Strides& strides() const { return strides_; }
+  /// Of the first element, in elements.
+  int64_t offset() const { return offset_; }
+  const StoragePtr& storage() const { return storage_; }
+  bool contiguous() const { return is_contiguous(spec_.shape, strides_); }
+
+  std::byte* bytes() const { return storage_->data() + offset_ * static_cast<int64_t>(size_of(spec_.dtype)); }
+  template <class T>
+  T* data() const {
+    return reinterpret_cast<T*>(bytes());
+  }
+
+ private:
+  TensorSpec spec_;
+  Strides strides_;
+  int64_t offset_ = 0;
+  StoragePtr storage_;
+};
+
+}  // namespace telaio

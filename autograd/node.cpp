@@ -1,0 +1,98 @@
+#include <telaio/autograd/node.hpp>
+
+#include <fmt/format.h>
+
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include <telaio/autograd/context.hpp>
+
+namespace telaio {
+
+Node::Node(Kind kind, OpPtr op, std::vector<Tensor> x, std::vector<TensorSpec> y, const SourceLocation& where)
+    : op_(std::move(op)), inputs_(std::move(x)), outputs_(std::move(y)), where_(where), kind_(kind) {
+  const auto& context = BuildContext::current();
+  backward_ = context.backward;
+  scope_ = backward_ ? context.forward_scope : context.scope;
+  if (backward_) where_ = context.forward_place;
+}
+
+Node::~Node() { delete values_.load(std::memory_order_relaxed); }
+
+const std::string& Node::scope() const {
+  static const std::string none;
+  return scope_ ? *scope_ : none;
+}
+
+const std::shared_ptr<const std::string>& Node::scope_ptr() const { return scope_; }
+
+void Node::set_values(std::vector<Array> values) const {
+  auto mine = std::make_unique<const std::vector<Array>>(std::move(values));
+  const std::vector<Array>* expected = nullptr;
+  if (values_.compare_exchange_strong(expected, mine.get(), std::memory_order_acq_rel)) mine.release();
+}
+
+void intrusive_ptr_add_ref(const Node* node) noexcept { node->references_.fetch_add(1, std::memory_order_relaxed); }
+
+// A chain of a million nodes must not recurse: while one node dies on this thread, those that die with it queue up.
+void intrusive_ptr_release(const Node* node) noexcept {
+  if (node->references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  thread_local std::vector<const Node*>* queue = nullptr;
+  if (queue) {
+    queue->push_back(node);
+    return;
+  }
+  std::vector<const Node*> dying{node};
+  queue = &dying;
+  while (!dying.empty()) {
+    const Node* next = dying.back();
+    dying.pop_back();
+    delete next;
+  }
+  queue = nullptr;
+}
+
+Tensor rebuild(const Tensor& tensor, std::vector<Tensor> x) {
+  const Node& old = *tensor.node();
+  return Tensor(NodePtr(new Node(old, std::move(x))), tensor.index());
+}
+
+Node::Node(const Node& like, std::vector<Tensor> x)
+    : op_(like.op_),
+      inputs_(std::move(x)),
+      outputs_(like.outputs_),
+      where_(like.where_),
+      scope_(like.scope_),
+      kind_(like.kind_),
+      backward_(like.backward_) {}
+
+std::vector<const Node*> topological_order(Tensors roots) {
+  return topological_order(roots, [](const Node*) { return false; });
+}
+
+std::vector<const Node*> topological_order(Tensors roots, FunctionRef<bool(const Node*)> stop) {
+  std::vector<const Node*> order;
+  boost::unordered_flat_set<const Node*> seen;
+  struct Visit {
+    const Node* node;
+    size_t next_input;
+  };
+  std::vector<Visit> stack;
+  const auto enter = [&](const Node* node) {
+    if (seen.insert(node).second) stack.push_back({node, stop(node) ? node->inputs().size() : 0});
+  };
+  for (const Tensor& root : roots) {
+    enter(root.node());
+    while (!stack.empty()) {
+      Visit& visit = stack.back();
+      if (visit.next_input < visit.node->inputs().size()) {
+        enter(visit.node->inputs()[visit.next_input++].node());
+      } else {
+        order.push_back(visit.node);
+        stack.pop_back();
+      }
+    }
+  }
+  return order;
+}
+
+}  // namespace telaio

@@ -1,0 +1,94 @@
+// What an op must say of itself. Everything the framework does with a graph goes through this one interface.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include <telaio/autograd/array.hpp>
+#include <telaio/autograd/tensor.hpp>
+
+namespace telaio {
+
+/// An operand while an op runs: memory, shape, type and strides.
+struct View {
+  std::byte* bytes = nullptr;
+  const TensorSpec* spec = nullptr;
+  const Strides* strides = nullptr;
+
+  template <class T>
+  T* data() const {
+    return reinterpret_cast<T*>(bytes);
+  }
+  DType dtype() const { return spec->dtype; }
+  const Shape& shape() const { return spec->shape; }
+  int64_t numel() const { return spec->numel(); }
+};
+
+using Specs = std::span<const TensorSpec>;
+using Views = std::span<const View>;
+/// Which inputs need a gradient.
+using Needs = std::span<const uint8_t>;
+
+/// An immutable description of a computation. One small class per op (or per family); attributes are members.
+class Op : public boost::intrusive_ref_counter<Op> {
+ public:
+  virtual ~Op() = default;
+
+  /// As in messages, drawings and profiles: "conv2d".
+  virtual std::string_view name() const = 0;
+  /// The attributes, for drawings: "stride=2 padding=same".
+  virtual std::string attributes() const { return {}; }
+  /// What input i is called in messages; "input" and the like when it is empty.
+  virtual std::string_view input_name(size_t) const { return {}; }
+
+  /// Shapes and types of the outputs. The only place where inputs are checked: throws Error with one line that says
+  /// what was expected and what came; name, operands and source line are added by the caller.
+  virtual std::vector<TensorSpec> infer(Specs x) const = 0;
+
+  /// Computes y, which is contiguous, uninitialised and overlaps no x (but see in_place). x is contiguous unless
+  /// takes_strides. `scratch` has scratch_bytes, aligned to a cache line. What depends on data is checked here, with
+  /// may_fail() true: throws Error with one line.
+  virtual void run(Views x, Views y, void* scratch) const = 0;
+  virtual size_t scratch_bytes(Specs, Specs) const { return 0; }
+  virtual bool takes_strides(size_t /*input*/) const { return false; }
+  virtual bool may_fail() const { return false; }
+  /// Whether y[0] may occupy the memory of x[input], where that is contiguous and of the same size.
+  virtual bool in_place(size_t /*input*/) const { return false; }
+
+  /// Whether each output can be the input of the same index seen with other strides (and an offset, both in elements):
+  /// then nothing runs. The further inputs of such an op, if any, are only waited for.
+  virtual bool view(const TensorSpec& /*x*/, const Strides& /*x_strides*/, const TensorSpec& /*y*/,
+                    Strides& /*y_strides*/, int64_t& /*offset*/) const {
+    return false;
+  }
+
+  /// The gradient by each input, as a graph of ops; undefined for a zero. gy[i] is undefined where no gradient reaches
+  /// output i. Only the inputs that `needs` marks are looked at. The default throws: the op has no derivative.
+  virtual std::vector<Tensor> vjp(Tensors x, Tensors y, Tensors gy, Needs needs) const;
+
+  /// Equal attributes: then two nodes of the same inputs are one. `other` has the same name(). An op that never says so
+  /// (the default) is neither merged nor computed ahead of time.
+  virtual bool same_as(const Op& /*other*/) const { return false; }
+  /// A cheaper tensor with the same value, bit for bit (a transpose of a transpose…), or undefined.
+  virtual Tensor simplified(Tensors /*x*/) const { return {}; }
+
+  /// Multiplications and additions, for profiles and for deciding what is worth running in parallel.
+  virtual double flops(Specs x, Specs y) const;
+};
+using OpPtr = boost::intrusive_ptr<const Op>;
+
+/// Applies an op: checks the inputs and gives a new node's first output, or all of them.
+Tensor apply(OpPtr op, std::vector<Tensor> x, const SourceLocation& where);
+std::vector<Tensor> apply_all(OpPtr op, std::vector<Tensor> x, const SourceLocation& where);
+
+/// Throws Error: "<op>: <problem>", the operands with their names, and the user's line.
+[[noreturn]] void fail(std::string_view op, std::string_view problem, Tensors x, const SourceLocation& where,
+                       const Op* names = nullptr);
+
+}  // namespace telaio
