@@ -45,6 +45,14 @@ void check_versions(const std::vector<const Node*>& order, const std::vector<Ten
     if (const VariableState* state = variable_of(*tensor.node())) asked[state] = tensor.node();
   if (asked.empty()) return;
   for (const Node* node : order) {
+    for (const auto& [hidden, reader] : asked) {
+      if (!node->op().hides(hidden)) continue;
+      fail("grad",
+           fmt::format("the graph holds the result of a compiled function that assigns variables, '{}' among them; take the "
+                       "gradient inside that function",
+                       hidden->name),
+           {}, where);
+    }
     const VariableState* state = variable_of(*node);
     if (!state) continue;
     const auto found = asked.find(state);

@@ -39,6 +39,7 @@ class Node {
 
   /// The cached values of all outputs, or null. A constant always has them.
   const std::vector<Array>* values() const { return values_.load(std::memory_order_acquire); }
+  int64_t use_count() const { return references_.load(std::memory_order_acquire); }
   /// Caches the values unless another thread was first.
   void set_values(std::vector<Array> values) const;
 

@@ -15,6 +15,8 @@
 
 namespace telaio {
 
+struct VariableState;
+
 /// An operand while an op runs: memory, shape, type and strides.
 struct View {
   std::byte* bytes = nullptr;
@@ -77,6 +79,9 @@ class Op : public boost::intrusive_ref_counter<Op> {
   virtual bool same_as(const Op& /*other*/) const { return false; }
   /// A cheaper tensor with the same value, bit for bit (a transpose of a transpose…), or undefined.
   virtual Tensor simplified(Tensors /*x*/) const { return {}; }
+
+  /// Whether the value depends on a variable that is not among the inputs: a gradient by it would be silently wrong.
+  virtual bool hides(const VariableState*) const { return false; }
 
   /// Multiplications and additions, for profiles and for deciding what is worth running in parallel.
   virtual double flops(Specs x, Specs y) const;

@@ -4,10 +4,12 @@
 // threads computed it. All of it runs in the arena of the calling thread: the host program's limits are respected.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace telaio {
 
@@ -44,5 +46,39 @@ inline int64_t grain_for(double cycles) {
   const double grain = 100'000.0 / (cycles > 0.01 ? cycles : 0.01);
   return grain < 1 ? 1 : static_cast<int64_t>(grain);
 }
+
+/// Tasks 0…n−1 and who waits for whom.
+struct TaskGraph {
+  std::vector<int> predecessors;     ///< for each task: how many it waits for
+  std::vector<int> first_successor;  ///< successors of t: successors[first_successor[t]…first_successor[t+1])
+  std::vector<int> successors;
+
+  int size() const { return static_cast<int>(predecessors.size()); }
+};
+
+/// Runs body(t) for every task, each after its predecessors, independent ones concurrently. `waiting` is scratch for one
+/// counter a task. When a task throws, those that wait for it do not run and the exception reaches the caller.
+void run_tasks(const TaskGraph& tasks, std::atomic<int>* waiting, FunctionRef<void(int)> body);
+
+/// Runs body so that, while it waits for its own parallel work, the thread takes up no other work: a lock held by the
+/// caller cannot be waited for by the same thread further up the stack.
+void isolate(FunctionRef<void()> body);
+
+/// Limits the number of threads of the process while it lives (oneTBB's global_control); more than there are cores is
+/// allowed, for tests.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int threads);
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Threads that parallel work of this thread may use now.
+int thread_count();
 
 }  // namespace telaio

@@ -1,0 +1,173 @@
+#include <telaio/autograd/compile.hpp>
+
+#include <mutex>
+
+#include <fmt/format.h>
+
+#include <telaio/autograd/builtin.hpp>
+#include <telaio/autograd/context.hpp>
+#include <telaio/autograd/grad.hpp>
+#include <telaio/autograd/node.hpp>
+#include <telaio/autograd/runtime/executable.hpp>
+
+namespace telaio {
+
+namespace {
+
+// What a compiled function returned, seen from outside: its inputs are the arguments, then the variables that it read.
+class CompiledCall final : public Op {
+ public:
+  CompiledCall(std::shared_ptr<const Graph> traced, bool pure) : traced_(std::move(traced)), pure_(pure) {}
+  std::string_view name() const override { return "compiled"; }
+  std::vector<TensorSpec> infer(Specs) const override {
+    std::vector<TensorSpec> specs;
+    for (const Tensor& output : traced_->outputs) specs.push_back(output.spec());
+    return specs;
+  }
+  void run(Views, Views, void*) const override {
+    throw Error("the value of a compiled call is there from the start");  // infer and run are never reached again
+  }
+  std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
+    if (!pure_) {
+      throw Error(
+          "compiled: the function assigns variables, so its result has no derivative outside; take the gradient inside it");
+    }
+    std::vector<Tensor> ends = traced_->inputs;
+    for (const Trace::Use& use : traced_->variables) ends.push_back(use.read);
+    const std::vector<Tensor> outputs = substitute(traced_->outputs, ends, x);
+    std::vector<Tensor> reached, cotangents, wrt;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (!gy[i].defined()) continue;
+      reached.push_back(outputs[i]);
+      cotangents.push_back(gy[i]);
+    }
+    for (size_t i = 0; i < x.size(); ++i)
+      if (needs[i]) wrt.push_back(x[i]);
+    std::vector<Tensor> gx(x.size());
+    const std::vector<Tensor> gradients = telaio::vjp(reached, cotangents, wrt);
+    for (size_t i = 0, next = 0; i < x.size(); ++i)
+      if (needs[i]) gx[i] = gradients[next++];
+    return gx;
+  }
+  bool hides(const VariableState* state) const override {
+    if (pure_) return false;
+    for (const Trace::Use& use : traced_->variables)
+      if (use.state.get() == state) return true;
+    return false;
+  }
+
+ private:
+  std::shared_ptr<const Graph> traced_;
+  bool pure_;
+};
+
+}  // namespace
+
+namespace detail {
+
+struct FunctionCache::Entry {
+  std::vector<TensorSpec> specs;
+  std::vector<size_t> sizes;
+  std::shared_ptr<const void> structure;
+  std::shared_ptr<const Graph> traced;
+  std::shared_ptr<const Executable> executable;
+  bool pure = true;
+};
+
+struct FunctionCache::State {
+  CompileOptions options;
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Entry>> entries;
+};
+
+FunctionCache::FunctionCache(CompileOptions options) : state_(std::make_unique<State>()) { state_->options = options; }
+FunctionCache::~FunctionCache() = default;
+
+FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments, const std::vector<size_t>& sizes,
+                                           Body body, const SourceLocation& where) {
+  const auto matches = [&](const Entry& candidate) {
+    if (candidate.sizes != sizes || candidate.specs.size() != arguments.size()) return false;
+    for (size_t i = 0; i < arguments.size(); ++i)
+      if (!(candidate.specs[i] == arguments[i].spec())) return false;
+    return true;
+  };
+  const std::lock_guard lock(state_->mutex);
+  for (const auto& candidate : state_->entries)
+    if (matches(*candidate)) return *candidate;
+
+  auto fresh = std::make_unique<Entry>();
+  fresh->sizes = sizes;
+  Graph graph;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    fresh->specs.push_back(arguments[i].spec());
+    graph.inputs.push_back(input(fmt::format("argument {}", i), arguments[i].spec(), where));
+  }
+  {
+    Trace trace;
+    Traced traced = body(graph.inputs);
+    for (size_t i = 0; i < traced.results.size(); ++i)
+      if (!traced.results[i].defined()) fail("compile", fmt::format("result {} is undefined", i), {}, where);
+    graph.outputs = std::move(traced.results);
+    fresh->structure = std::move(traced.structure);
+    graph.variables = trace.uses();
+  }
+  for (const Trace::Use& use : graph.variables) fresh->pure &= !use.assigned.defined();
+  validate(graph, "trace");
+  fresh->traced = std::make_shared<const Graph>(graph);
+  if (state_->options.simplify) {
+    graph = simplify(graph);
+    validate(graph, "simplify");
+  }
+  fresh->executable = std::make_shared<const Executable>(std::move(graph), state_->options.concurrent);
+  state_->entries.push_back(std::move(fresh));
+  return *state_->entries.back();
+}
+
+FunctionCache::Called FunctionCache::call(const std::vector<Tensor>& arguments, const std::vector<size_t>& sizes,
+                                          Body body, const SourceLocation& where) {
+  for (size_t i = 0; i < arguments.size(); ++i)
+    if (!arguments[i].defined()) fail("compiled", fmt::format("argument {} is undefined", i), {}, where);
+  if (BuildContext::current().trace) {
+    Traced traced = body(arguments);
+    return {std::move(traced.results), std::move(traced.structure)};
+  }
+  const Entry& found = entry(arguments, sizes, body, where);
+  eval(arguments);
+  std::vector<Array> values;
+  values.reserve(arguments.size());
+  for (const Tensor& argument : arguments) values.push_back(argument.value());
+  std::vector<Tensor> x = arguments;
+  std::vector<NodePtr> read;
+  std::vector<Array> results = found.executable->run(values, found.pure ? &read : nullptr);
+  for (NodePtr& node : read) x.emplace_back(std::move(node), 0);
+  Called called;
+  called.structure = found.structure;
+  if (results.empty()) return called;
+  std::vector<TensorSpec> specs;
+  for (const Array& result : results) specs.push_back(result.spec());
+  const NodePtr node(new Node(Node::Kind::compute, OpPtr(new CompiledCall(found.traced, found.pure)), std::move(x),
+                              std::move(specs), where));
+  for (size_t i = 0; i < results.size(); ++i) called.results.emplace_back(node, static_cast<int>(i));
+  node->set_values(std::move(results));
+  return called;
+}
+
+std::shared_ptr<const Executable> FunctionCache::executable(const std::vector<Tensor>& arguments,
+                                                            const std::vector<size_t>& sizes, Body body,
+                                                            const SourceLocation& where) {
+  return entry(arguments, sizes, body, where).executable;
+}
+
+int64_t planned_bytes(const Executable& executable) { return executable.plan().arena_bytes; }
+
+Profile profile(const Executable& executable, const std::vector<Tensor>& arguments) {
+  std::vector<Array> values;
+  for (const Tensor& argument : arguments) values.push_back(argument.value());
+  return executable.profile(values);
+}
+
+std::vector<Tensor> outputs(const Executable& executable) { return executable.graph().roots(); }
+
+}  // namespace detail
+
+}  // namespace telaio

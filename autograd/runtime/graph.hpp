@@ -1,0 +1,31 @@
+// The graph that passes work on: ordinary nodes between named ends.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <telaio/autograd/tensor.hpp>
+#include <telaio/autograd/variable.hpp>
+
+namespace telaio {
+
+/// A traced function, or (without inputs and variables) tensors to evaluate.
+struct Graph {
+  std::vector<Tensor> inputs;  ///< nodes of kind `input`, in the order of the function's arguments
+  std::vector<Tensor> outputs;
+  std::vector<Trace::Use> variables;
+
+  /// Everything that has to be computed: outputs, then assigned values.
+  std::vector<Tensor> roots() const;
+};
+
+/// Checks what every pass relies on; throws Error saying which rule is broken and by which node. Run after each pass:
+/// every node's outputs are what its op infers from its inputs; every input and variable that is read is an end of the
+/// graph; what is assigned has the variable's type and shape.
+void validate(const Graph& graph, std::string_view after_pass);
+
+/// Local rewrites that ops offer, constants computed ahead, common subexpressions shared, dead nodes dropped. No value
+/// changes, not by a bit: constants are computed by the kernels that would have computed them later.
+Graph simplify(const Graph& graph);
+
+}  // namespace telaio
