@@ -1,0 +1,161 @@
+#include <telaio/ops/kernels/conv2d.hpp>
+#include <telaio/ops/kernels/conv2d_axes.hpp>
+#include <telaio/ops/kernels/conv2d_windows.hpp>
+#include <telaio/ops/kernels/depthwise2d.hpp>
+#include <telaio/ops/kernels/gemm.hpp>
+
+#include <algorithm>
+
+namespace telaio::kernels {
+namespace {
+
+// [positions, window] · [window, out channels of a group] → [positions, out channels of a group]
+GemmShape forward_shape(const Conv2dGeometry& g) {
+  return {g.n * g.oh * g.ow, g.o / g.groups, g.kh * g.kw * (g.c / g.groups)};
+}
+// [positions of a class, window over gy] · [window over gy, in channels] → [positions of a class, in channels]
+GemmShape input_grad_shape(const Conv2dGeometry& g, const GradAxis& y, const GradAxis& x) {
+  return {g.n * y.windows.positions * x.windows.positions, g.c / g.groups,
+          y.windows.taps * x.windows.taps * (g.o / g.groups)};
+}
+// [positions, window]ᵀ · [positions, out channels] → [window, out channels]
+GemmShape weight_grad_shape(const Conv2dGeometry& g) {
+  const GemmShape forward = forward_shape(g);
+  return {forward.k, forward.n, forward.m};
+}
+
+bool is_depthwise(const Conv2dGeometry& g) { return g.groups == g.c && g.groups > 1; }
+
+}  // namespace
+
+int64_t conv2d_flops(const Conv2dGeometry& g) {
+  if (g.groups == 0) return 0;
+  return 2 * g.n * g.oh * g.ow * g.o * g.kh * g.kw * (g.c / g.groups);
+}
+
+template <class T>
+int64_t conv2d_scratch_bytes(const Conv2dGeometry& g) {
+  return is_depthwise(g) ? 0 : gemm_scratch_bytes<T>(forward_shape(g));
+}
+
+template <class T>
+void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, void* scratch) {
+  if (is_depthwise(g)) return depthwise2d(g, image, filter, out);
+  const GemmShape shape = forward_shape(g);
+  for (int64_t group = 0; group < g.groups; ++group) {
+    const int64_t channels = g.c / g.groups;
+    const Windows<T> windows{image + group * channels, forward_rows(g), forward_columns(g), channels, g.c};
+    const int64_t first_out = group * shape.n;
+    gemm<T>(shape,
+            {BlockOrder::row_major,
+             [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
+               windows.copy(m0, rows, k0, depth, dst, gemm_block_depth<T>);
+             },
+             [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
+               const T* src = filter + k0 * g.o + first_out + n0;
+               for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * g.o, columns, dst + p * pitch);
+             },
+             [&](int64_t m0, int64_t rows, T** c_rows) {
+               for (int64_t i = 0; i < rows; ++i) c_rows[i] = out + (m0 + i) * g.o + first_out;
+             }},
+            scratch);
+  }
+}
+
+template <class T>
+int64_t conv2d_input_grad_scratch_bytes(const Conv2dGeometry& g) {
+  if (is_depthwise(g)) return 0;
+  int64_t bytes = 0;
+  for (int64_t ry = 0; ry < g.stride_h; ++ry) {
+    for (int64_t rx = 0; rx < g.stride_w; ++rx)
+      bytes = std::max(bytes, gemm_scratch_bytes<T>(input_grad_shape(g, grad_rows(g, ry), grad_columns(g, rx))));
+  }
+  return bytes;
+}
+
+namespace {
+
+// The gradient of the image positions of one class, for one group.
+template <class T>
+void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_t rx, const T* gy, const T* filter,
+                      T* gx, void* scratch) {
+  const GradAxis y = grad_rows(g, ry), x = grad_columns(g, rx);
+  const int64_t channels = g.c / g.groups, outs = g.o / g.groups;
+  const Windows<T> windows{gy + group * outs, y.windows, x.windows, outs, g.o};
+  gemm<T>(input_grad_shape(g, y, x),
+          {BlockOrder::row_major,
+           [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
+             windows.copy(m0, rows, k0, depth, dst, gemm_block_depth<T>);
+           },
+           [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
+             for (int64_t p = 0; p < depth; ++p, dst += pitch) {
+               const int64_t tap = (k0 + p) / outs, q = (k0 + p) % outs;
+               const int64_t i = y.filter_tap + tap / x.windows.taps * y.tap_step;
+               const int64_t j = x.filter_tap + tap % x.windows.taps * x.tap_step;
+               const T* src = filter + ((i * g.kw + j) * channels + n0) * g.o + group * outs + q;
+               for (int64_t ch = 0; ch < columns; ++ch) dst[ch] = src[ch * g.o];
+             }
+           },
+           [&](int64_t m0, int64_t rows, T** c_rows) {
+             const int64_t xs = x.windows.positions, ys = y.windows.positions;
+             for (int64_t i = 0; i < rows; ++i) {
+               const int64_t m = m0 + i, h = ry + m / xs % ys * g.stride_h, w = rx + m % xs * g.stride_w;
+               c_rows[i] = gx + ((m / xs / ys * g.h + h) * g.w + w) * g.c + group * channels;
+             }
+           }},
+          scratch);
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_input_grad(const Conv2dGeometry& g, const T* gy, const T* filter, T* gx, void* scratch) {
+  if (is_depthwise(g)) return depthwise2d_input_grad(g, gy, filter, gx);
+  for (int64_t group = 0; group < g.groups; ++group) {
+    for (int64_t ry = 0; ry < g.stride_h; ++ry) {
+      for (int64_t rx = 0; rx < g.stride_w; ++rx) input_grad_class(g, group, ry, rx, gy, filter, gx, scratch);
+    }
+  }
+}
+
+template <class T>
+int64_t conv2d_weight_grad_scratch_bytes(const Conv2dGeometry& g) {
+  return is_depthwise(g) ? depthwise2d_weight_grad_scratch_bytes<T>(g) : gemm_scratch_bytes<T>(weight_grad_shape(g));
+}
+
+template <class T>
+void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T* gw, void* scratch) {
+  if (is_depthwise(g)) return depthwise2d_weight_grad(g, image, gy, gw, scratch);
+  const GemmShape shape = weight_grad_shape(g);
+  for (int64_t group = 0; group < g.groups; ++group) {
+    const int64_t channels = g.c / g.groups;
+    const Windows<T> windows{image + group * channels, forward_rows(g), forward_columns(g), channels, g.c};
+    const int64_t first_out = group * shape.n;
+    gemm<T>(shape,
+            {BlockOrder::column_major,
+             [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
+               windows.copy(k0, depth, m0, rows, dst, gemm_block_rows);
+             },
+             [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
+               const T* src = gy + k0 * g.o + first_out + n0;
+               for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * g.o, columns, dst + p * pitch);
+             },
+             [&](int64_t m0, int64_t rows, T** c_rows) {
+               for (int64_t i = 0; i < rows; ++i) c_rows[i] = gw + (m0 + i) * g.o + first_out;
+             }},
+            scratch);
+  }
+}
+
+#define TELAIO_INSTANTIATE(T)                                                            \
+  template int64_t conv2d_scratch_bytes<T>(const Conv2dGeometry&);                       \
+  template void conv2d(const Conv2dGeometry&, const T*, const T*, T*, void*);            \
+  template int64_t conv2d_input_grad_scratch_bytes<T>(const Conv2dGeometry&);            \
+  template void conv2d_input_grad(const Conv2dGeometry&, const T*, const T*, T*, void*); \
+  template int64_t conv2d_weight_grad_scratch_bytes<T>(const Conv2dGeometry&);           \
+  template void conv2d_weight_grad(const Conv2dGeometry&, const T*, const T*, T*, void*);
+TELAIO_INSTANTIATE(float)
+TELAIO_INSTANTIATE(double)
+#undef TELAIO_INSTANTIATE
+
+}  // namespace telaio::kernels

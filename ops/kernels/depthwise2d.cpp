@@ -1,0 +1,268 @@
+#include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/ops/kernels/conv2d_axes.hpp>
+#include <telaio/ops/kernels/depthwise2d.hpp>
+#include <telaio/ops/kernels/simd_target.hpp>
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "telaio/ops/kernels/depthwise2d.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#ifndef TELAIO_OPS_KERNELS_DEPTHWISE2D_CPP  // shared by all targets
+#define TELAIO_OPS_KERNELS_DEPTHWISE2D_CPP
+namespace telaio::kernels {
+namespace {
+
+// Forward and input gradient are one loop: every result is the sum over a window of source times filter.
+//   forward         result[c, q] = sum over taps               of source[c]    * filter[tap, c, q]
+//   input gradient  result[c]    = sum over taps and outputs q of source[c, q] * filter[tap, c, q]
+template <class T>
+struct WindowSums {
+  const T* source;  // [n, y.size, x.size, channels, source_copies]
+  WindowAxis y, x;
+  const T* filter;  // of window tap (0, 0); [..., channels, copies]
+  int64_t filter_y_step, filter_x_step;
+  int64_t channels, source_copies, result_copies;  // one of the two copies is o / c, the other 1
+  T* result;                                       // of position (0, 0, 0)
+  int64_t result_n_step, result_y_step, result_x_step;
+};
+
+// The weight gradient of rows [begin, end) of the output: gw[tap, c, q] = sum of image[c] * gy[c, q].
+template <class T>
+struct WeightSums {
+  const T* image;  // [n, y.size, x.size, channels]
+  WindowAxis y, x;
+  const T* gy;  // [n, y.positions, x.positions, channels, copies]
+  int64_t channels, copies;
+};
+
+}  // namespace
+}  // namespace telaio::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace telaio::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Every `step`-th element.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> LoadStrided(D d, const T* p, int64_t step) {
+  if (hn::MaxLanes(d) == 1 || step == 1) return hn::LoadU(d, p);
+  HWY_ALIGN T lanes[hn::MaxLanes(d)];
+  for (size_t i = 0; i < hn::MaxLanes(d); ++i) lanes[i] = p[static_cast<int64_t>(i) * step];
+  return hn::Load(d, lanes);
+}
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void StoreStrided(hn::Vec<D> v, D d, T* p, int64_t step) {
+  if (hn::MaxLanes(d) == 1 || step == 1) return hn::StoreU(v, d, p);
+  HWY_ALIGN T lanes[hn::MaxLanes(d)];
+  hn::Store(v, d, lanes);
+  for (size_t i = 0; i < hn::MaxLanes(d); ++i) p[static_cast<int64_t>(i) * step] = lanes[i];
+}
+
+// The results of channels c, c + 1, ... (as many as d has lanes) at position (n, py, px).
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void SumWindow(D d, const WindowSums<T>& s, int64_t n, int64_t py, int64_t px, int64_t c) {
+  const int64_t copies = std::max(s.source_copies, s.result_copies), pixel = s.channels * s.source_copies;
+  T* result = s.result + n * s.result_n_step + py * s.result_y_step + px * s.result_x_step + c * s.result_copies;
+  for (int64_t to = 0; to < s.result_copies; ++to) {
+    auto sum = hn::Zero(d);
+    for (int64_t ty = 0; ty < s.y.taps; ++ty) {
+      const int64_t sy = s.y.at(py, ty);
+      for (int64_t tx = 0; tx < s.x.taps; ++tx) {
+        const int64_t sx = s.x.at(px, tx);
+        const bool inside = sy >= 0 && sy < s.y.size && sx >= 0 && sx < s.x.size;
+        const T* source = s.source + ((n * s.y.size + sy) * s.x.size + sx) * pixel + c * s.source_copies;
+        const T* filter = s.filter + ty * s.filter_y_step + tx * s.filter_x_step + c * copies + to;
+        for (int64_t from = 0; from < s.source_copies; ++from) {
+          const auto value = inside ? LoadStrided(d, source + from, s.source_copies) : hn::Zero(d);
+          sum = hn::MulAdd(value, LoadStrided(d, filter + from, copies), sum);
+        }
+      }
+    }
+    StoreStrided(sum, d, result + to, s.result_copies);
+  }
+}
+
+template <class T>
+void SumWindows(const WindowSums<T>& s, int64_t begin, int64_t end) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 1> one;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t n = row / s.y.positions, py = row % s.y.positions;
+    for (int64_t px = 0; px < s.x.positions; ++px) {
+      int64_t c = 0;
+      for (; c + lanes <= s.channels; c += lanes) SumWindow(d, s, n, py, px, c);
+      for (; c < s.channels; ++c) SumWindow(one, s, n, py, px, c);
+    }
+  }
+}
+
+// Adds what position (n, py, px) contributes to the weights of channels c, c + 1, ...
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void AddOuter(D d, const WeightSums<T>& s, int64_t n, int64_t py, int64_t px, int64_t c, T* gw) {
+  const int64_t outs = s.channels * s.copies;
+  const T* gy = s.gy + ((n * s.y.positions + py) * s.x.positions + px) * outs + c * s.copies;
+  for (int64_t q = 0; q < s.copies; ++q) {
+    const auto g = LoadStrided(d, gy + q, s.copies);
+    T* to = gw + c * s.copies + q;
+    for (int64_t ty = 0; ty < s.y.taps; ++ty) {
+      const int64_t sy = s.y.at(py, ty);
+      for (int64_t tx = 0; tx < s.x.taps; ++tx, to += outs) {
+        const int64_t sx = s.x.at(px, tx);
+        const bool inside = sy >= 0 && sy < s.y.size && sx >= 0 && sx < s.x.size;
+        const T* image = s.image + ((n * s.y.size + sy) * s.x.size + sx) * s.channels + c;
+        const auto value = inside ? hn::LoadU(d, image) : hn::Zero(d);
+        StoreStrided(hn::MulAdd(value, g, LoadStrided(d, to, s.copies)), d, to, s.copies);
+      }
+    }
+  }
+}
+
+template <class T>
+void SumWeights(const WeightSums<T>& s, int64_t begin, int64_t end, T* gw) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 1> one;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  std::fill_n(gw, s.y.taps * s.x.taps * s.channels * s.copies, T(0));
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t n = row / s.y.positions, py = row % s.y.positions;
+    for (int64_t px = 0; px < s.x.positions; ++px) {
+      int64_t c = 0;
+      for (; c + lanes <= s.channels; c += lanes) AddOuter(d, s, n, py, px, c, gw);
+      for (; c < s.channels; ++c) AddOuter(one, s, n, py, px, c, gw);
+    }
+  }
+}
+
+void SumWindowsF32(const WindowSums<float>& s, int64_t begin, int64_t end) { SumWindows(s, begin, end); }
+void SumWindowsF64(const WindowSums<double>& s, int64_t begin, int64_t end) { SumWindows(s, begin, end); }
+void SumWeightsF32(const WeightSums<float>& s, int64_t begin, int64_t end, float* gw) { SumWeights(s, begin, end, gw); }
+void SumWeightsF64(const WeightSums<double>& s, int64_t begin, int64_t end, double* gw) {
+  SumWeights(s, begin, end, gw);
+}
+
+}  // namespace telaio::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace telaio::kernels {
+
+HWY_EXPORT(SumWindowsF32);
+HWY_EXPORT(SumWindowsF64);
+HWY_EXPORT(SumWeightsF32);
+HWY_EXPORT(SumWeightsF64);
+
+namespace {
+
+void sum_windows(const WindowSums<float>& s, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(SumWindowsF32)(s, begin, end);
+}
+void sum_windows(const WindowSums<double>& s, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(SumWindowsF64)(s, begin, end);
+}
+void sum_weights(const WeightSums<float>& s, int64_t begin, int64_t end, float* gw) {
+  HWY_DYNAMIC_DISPATCH(SumWeightsF32)(s, begin, end, gw);
+}
+void sum_weights(const WeightSums<double>& s, int64_t begin, int64_t end, double* gw) {
+  HWY_DYNAMIC_DISPATCH(SumWeightsF64)(s, begin, end, gw);
+}
+
+// Cycles for one output row: two vector operations a tap and vector of 16 channels, and some for each position.
+double row_cycles(const WindowAxis& y, const WindowAxis& x, int64_t outs) {
+  return static_cast<double>(x.positions) * (20 + static_cast<double>(y.taps * x.taps * (outs / 8 + 1)));
+}
+
+template <class T>
+void sum_all_windows(const Conv2dGeometry& g, const WindowSums<T>& s) {
+  parallel_for(g.n * s.y.positions, grain_for(row_cycles(s.y, s.x, g.o)),
+               [&](int64_t begin, int64_t end) { sum_windows(s, begin, end); });
+}
+
+// The output rows are summed in this many slices, chosen from sizes alone; each has its own copy of the weights.
+constexpr int64_t most_slices = 32;
+int64_t weight_slices(const Conv2dGeometry& g) {
+  const double cycles = row_cycles(forward_rows(g), forward_columns(g), g.o) * static_cast<double>(g.n * g.oh);
+  return std::clamp<int64_t>(static_cast<int64_t>(cycles / 100'000), 1,
+                             std::clamp<int64_t>(g.n * g.oh, 1, most_slices));
+}
+
+}  // namespace
+
+template <class T>
+void depthwise2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out) {
+  sum_all_windows<T>(g, {.source = image,
+                         .y = forward_rows(g),
+                         .x = forward_columns(g),
+                         .filter = filter,
+                         .filter_y_step = g.kw * g.o,
+                         .filter_x_step = g.o,
+                         .channels = g.c,
+                         .source_copies = 1,
+                         .result_copies = g.o / g.c,
+                         .result = out,
+                         .result_n_step = g.oh * g.ow * g.o,
+                         .result_y_step = g.ow * g.o,
+                         .result_x_step = g.o});
+}
+
+template <class T>
+void depthwise2d_input_grad(const Conv2dGeometry& g, const T* gy, const T* filter, T* gx) {
+  for (int64_t ry = 0; ry < std::min(g.stride_h, g.h); ++ry) {
+    for (int64_t rx = 0; rx < std::min(g.stride_w, g.w); ++rx) {
+      const GradAxis y = grad_rows(g, ry), x = grad_columns(g, rx);
+      sum_all_windows<T>(g, {.source = gy,
+                             .y = y.windows,
+                             .x = x.windows,
+                             .filter = filter + (y.filter_tap * g.kw + x.filter_tap) * g.o,
+                             .filter_y_step = y.tap_step * g.kw * g.o,
+                             .filter_x_step = x.tap_step * g.o,
+                             .channels = g.c,
+                             .source_copies = g.o / g.c,
+                             .result_copies = 1,
+                             .result = gx + (ry * g.w + rx) * g.c,
+                             .result_n_step = g.h * g.w * g.c,
+                             .result_y_step = g.stride_h * g.w * g.c,
+                             .result_x_step = g.stride_w * g.c});
+    }
+  }
+}
+
+template <class T>
+int64_t depthwise2d_weight_grad_scratch_bytes(const Conv2dGeometry& g) {
+  const int64_t slices = weight_slices(g);
+  return slices > 1 ? slices * g.kh * g.kw * g.o * static_cast<int64_t>(sizeof(T)) : 0;
+}
+
+template <class T>
+void depthwise2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T* gw, void* scratch) {
+  const WeightSums<T> s{
+      .image = image, .y = forward_rows(g), .x = forward_columns(g), .gy = gy, .channels = g.c, .copies = g.o / g.c};
+  const int64_t rows = g.n * g.oh, slices = weight_slices(g), weights = g.kh * g.kw * g.o;
+  if (slices == 1) return sum_weights(s, 0, rows, gw);
+  T* partial = static_cast<T*>(scratch);
+  parallel_for(slices, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      sum_weights(s, rows * i / slices, rows * (i + 1) / slices, partial + i * weights);
+  });
+  std::copy_n(partial, weights, gw);
+  for (int64_t i = 1; i < slices; ++i) {
+    for (int64_t j = 0; j < weights; ++j) gw[j] += partial[i * weights + j];
+  }
+}
+
+#define TELAIO_INSTANTIATE(T)                                                          \
+  template void depthwise2d(const Conv2dGeometry&, const T*, const T*, T*);            \
+  template void depthwise2d_input_grad(const Conv2dGeometry&, const T*, const T*, T*); \
+  template int64_t depthwise2d_weight_grad_scratch_bytes<T>(const Conv2dGeometry&);    \
+  template void depthwise2d_weight_grad(const Conv2dGeometry&, const T*, const T*, T*, void*);
+TELAIO_INSTANTIATE(float)
+TELAIO_INSTANTIATE(double)
+#undef TELAIO_INSTANTIATE
+
+}  // namespace telaio::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,158 @@
+#include <telaio/ops/kernels/gemm.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace telaio::kernels {
+namespace {
+
+constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
+constexpr int64_t scratch_alignment = 64;
+
+// Multiply-adds that a core with two 512-bit units does in 100k cycles: a task's worth of work.
+template <class T>
+constexpr double task_products = 100'000.0 * 2 * 64 / sizeof(T);
+// More tasks than this do not balance better. A task repacks its block of A for its columns, so columns are cut only
+// down to a width that hides this; partial products cost memory, so a long k is cut last and into few parts.
+constexpr int64_t most_tasks = 64, narrowest_task = 128, most_parts = 16;
+
+// How the work is cut. The parts of k change the order of additions, so they follow from the shape alone; rows and
+// columns may follow the SIMD target's register tile.
+template <class T>
+struct Plan {
+  int64_t panel;          // columns of a packed panel of B
+  int64_t rows, columns;  // of C in one task
+  int64_t row_tasks, column_tasks, parts;
+  int64_t blocks, depth;  // blocks along k, and the depth of all but the last
+
+  explicit Plan(const GemmShape& s) {
+    const MicroTile tile = micro_tile<T>();
+    panel = tile.columns;
+    rows = gemm_block_rows / tile.rows * tile.rows;
+    row_tasks = divide_up(s.m, rows);
+    blocks = std::max<int64_t>(divide_up(s.k, gemm_block_depth<T>), 1);
+    depth = std::max<int64_t>(divide_up(s.k, blocks), 1);
+    blocks = std::max<int64_t>(divide_up(s.k, depth), 1);
+
+    const double products = static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
+    const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, products / task_products<T>));
+    column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1,
+                                       std::max<int64_t>(s.n / narrowest_task, 1));
+    columns = round_up(divide_up(s.n, column_tasks), panel);
+    column_tasks = columns > 0 ? divide_up(s.n, columns) : 0;
+
+    const int64_t tiles = divide_up(s.m, gemm_block_rows) * std::max<int64_t>(s.n / narrowest_task, 1);
+    parts =
+        tiles > 0 ? std::clamp<int64_t>(wanted / tiles, 1, std::min(most_parts, std::max<int64_t>(blocks / 2, 1))) : 1;
+  }
+
+  int64_t packed_elements(const GemmShape& s) const { return round_up(s.n, panel) * s.k; }
+  int64_t partial_elements(const GemmShape& s) const { return parts > 1 ? parts * s.m * s.n : 0; }
+};
+
+template <class T>
+void pack_b(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, T* packed) {
+  const int64_t panels = divide_up(s.n, plan.panel);
+  const int64_t grain = grain_for(static_cast<double>(plan.depth * plan.panel));
+  parallel_for(panels * plan.blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n0 = i / plan.blocks * plan.panel, k0 = i % plan.blocks * plan.depth;
+      const int64_t depth = std::min(plan.depth, s.k - k0), columns = std::min(plan.panel, s.n - n0);
+      T* dst = packed + n0 * s.k + k0 * plan.panel;
+      operands.fill_b(k0, depth, n0, columns, dst, plan.panel);
+      for (int64_t p = 0; columns < plan.panel && p < depth; ++p)
+        std::fill(dst + p * plan.panel + columns, dst + (p + 1) * plan.panel, T(0));
+    }
+  });
+}
+
+// One task: rows m0.., columns n0.. of C, summed over part `part` of k, into C itself or into a partial product.
+template <class T>
+void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, const T* packed, T* partial,
+              int64_t part, int64_t m0, int64_t n0) {
+  alignas(scratch_alignment) T a[gemm_block_rows * gemm_block_depth<T>];
+  T* c_rows[gemm_block_rows];
+  const int64_t rows = std::min(plan.rows, s.m - m0), columns = std::min(plan.columns, s.n - n0);
+  if (partial) {
+    for (int64_t i = 0; i < rows; ++i) c_rows[i] = partial + (part * s.m + m0 + i) * s.n;
+  } else {
+    operands.locate_c(m0, rows, c_rows);
+  }
+  const int64_t first = plan.blocks * part / plan.parts, last = plan.blocks * (part + 1) / plan.parts;
+  for (int64_t block = first; block < last; ++block) {
+    const int64_t k0 = block * plan.depth, depth = std::min(plan.depth, s.k - k0);
+    operands.fill_a(m0, rows, k0, depth, a);
+    multiply_block<T>({.m = rows,
+                       .n = columns,
+                       .k = depth,
+                       .a = a,
+                       .a_order = operands.a_order,
+                       .b = packed + n0 * s.k + k0 * plan.panel,
+                       .b_panel_step = s.k * plan.panel,
+                       .c_rows = c_rows,
+                       .c_column = n0,
+                       .accumulate = block > first});
+  }
+}
+
+template <class T>
+void add_parts(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, const T* partial) {
+  parallel_for(s.m, grain_for(static_cast<double>(s.n * plan.parts)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      T* c;
+      operands.locate_c(i, 1, &c);
+      std::copy_n(partial + i * s.n, s.n, c);
+      for (int64_t part = 1; part < plan.parts; ++part) {
+        const T* row = partial + (part * s.m + i) * s.n;
+        for (int64_t j = 0; j < s.n; ++j) c[j] += row[j];
+      }
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+int64_t gemm_scratch_bytes(const GemmShape& s) {
+  if (s.m == 0 || s.n == 0 || s.k == 0) return 0;
+  const Plan<T> plan(s);
+  return round_up(plan.packed_elements(s) * sizeof(T), scratch_alignment) +
+         round_up(plan.partial_elements(s) * sizeof(T), scratch_alignment);
+}
+
+template <class T>
+void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
+  if (s.m == 0 || s.n == 0) return;
+  if (s.k == 0) {
+    for (int64_t i = 0; i < s.m; ++i) {
+      T* c;
+      operands.locate_c(i, 1, &c);
+      std::fill_n(c, s.n, T(0));
+    }
+    return;
+  }
+  const Plan<T> plan(s);
+  T* packed = static_cast<T*>(scratch);
+  T* partial = nullptr;
+  if (plan.parts > 1) partial = packed + round_up(plan.packed_elements(s), scratch_alignment / sizeof(T));
+  pack_b(s, plan, operands, packed);
+
+  const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
+  const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);
+  parallel_for(plan.row_tasks * plan.column_tasks * plan.parts, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t part = task % plan.parts, tile = task / plan.parts;
+      run_task(s, plan, operands, packed, partial, part, tile / plan.column_tasks * plan.rows,
+               tile % plan.column_tasks * plan.columns);
+    }
+  });
+  if (partial) add_parts(s, plan, operands, partial);
+}
+
+template int64_t gemm_scratch_bytes<float>(const GemmShape&);
+template int64_t gemm_scratch_bytes<double>(const GemmShape&);
+template void gemm(const GemmShape&, const GemmOperands<float>&, void*);
+template void gemm(const GemmShape&, const GemmOperands<double>&, void*);
+
+}  // namespace telaio::kernels

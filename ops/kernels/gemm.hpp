@@ -1,0 +1,69 @@
+// Matrix multiply: a blocked driver that convolutions share, and the products of plain matrices.
+//
+// The driver follows GotoBLAS and BLIS (Van Zee and van de Geijn, "BLIS", ACM TOMS 41:3, 2015): B is packed once into
+// panels as wide as the register tile; each task owns some rows and columns of C and fills one cache-sized block of A
+// at a time. Operands come through callbacks, so they need not exist as matrices.
+//
+// NaN and infinity propagate: no zero is skipped, and padding never meets an element that is stored.
+#pragma once
+
+#include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/ops/kernels/extents.hpp>
+#include <telaio/ops/kernels/gemm_micro.hpp>
+
+#include <cstdint>
+
+namespace telaio::kernels {
+
+struct GemmShape {
+  int64_t m, n, k;
+};
+
+/// Where the driver finds the two factors and puts the product of C = A·B, [m,k]·[k,n] → [m,n].
+template <class T>
+struct GemmOperands {
+  /// The order in which fill_a writes.
+  BlockOrder a_order;
+  /// Writes A[m0 .. m0+rows, k0 .. k0+depth] to dst in that order (rows <= gemm_block_rows, depth <= gemm_block_depth).
+  FunctionRef<void(int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst)> fill_a;
+  /// Writes B[k0 .. k0+depth, n0 .. n0+columns] to dst, element (p, j) at p * pitch + j. Packed elements beyond
+  /// `columns` are the driver's.
+  FunctionRef<void(int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch)> fill_b;
+  /// Writes the addresses of C's rows m0 .. m0+rows, each n contiguous elements; they need not be evenly spaced.
+  FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;
+};
+
+/// Bytes of scratch that gemm needs: the packed copy of B and, when a long k is split, the partial products.
+template <class T>
+int64_t gemm_scratch_bytes(const GemmShape& shape);
+
+/// Computes C, overwriting it; k = 0 gives zeros. Where C is too small to occupy many cores and k is long, k is cut
+/// into parts whose number depends on the shape alone, and the partial products are added in order.
+template <class T>
+void gemm(const GemmShape& shape, const GemmOperands<T>& operands, void* scratch);
+
+/// A matrix in memory; strides in elements, of any sign, 0 to repeat.
+template <class T>
+struct MatrixView {
+  const T* data;
+  int64_t row_stride, column_stride;
+};
+
+template <class T>
+int64_t matmul_scratch_bytes(const GemmShape& shape);
+
+/// [m,k]·[k,n] → [m,n], c contiguous.
+template <class T>
+void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch);
+
+/// Batches of matrices: how the first matrix of each batch index lies in a and b. Both have the same shape (the shape
+/// of the batch), and stride 0 where one matrix serves many.
+template <class T>
+int64_t matmul_batched_scratch_bytes(const GemmShape& shape, int64_t batches);
+
+/// [batch..., m,k]·[batch..., k,n] → [batch..., m,n], c contiguous.
+template <class T>
+void matmul_batched(const GemmShape& shape, const Extents& a_batch, const MatrixView<T>& a, const Extents& b_batch,
+                    const MatrixView<T>& b, T* c, void* scratch);
+
+}  // namespace telaio::kernels

@@ -1,0 +1,110 @@
+#include <telaio/ops/kernels/gemm.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace telaio::kernels {
+namespace {
+
+// A batch of matrices this small is cut between matrices, one chunk of them a task; larger ones go one after the
+// other, each in parallel within. Each task needs scratch of its own, so the number of chunks has a limit as well.
+constexpr int64_t most_chunks = 64;
+constexpr int64_t small_scratch_bytes = 256 * 1024;
+
+struct BatchPlan {
+  int64_t grain, slots;  // matrices in a chunk, chunks that run at once
+
+  template <class T>
+  static BatchPlan make(const GemmShape& s, int64_t batches) {
+    // Two 512-bit multiply-adds a cycle, a cycle for each packed element, and some hundred to get going.
+    const double cycles = static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k) *
+                              static_cast<double>(sizeof(T)) / 128 +
+                          static_cast<double>(s.k) * static_cast<double>(s.n) + 300;
+    if (cycles > 100'000 || gemm_scratch_bytes<T>(s) > small_scratch_bytes) return {batches, 1};
+    const int64_t grain = std::max(grain_for(cycles), (batches + most_chunks - 1) / most_chunks);
+    return {grain, (batches + grain - 1) / grain};
+  }
+};
+
+int64_t offset_of(int64_t index, const Extents& batch) {
+  int64_t offset = 0;
+  for (int axis = batch.rank - 1; axis >= 0; --axis) {
+    offset += index % batch.shape[axis] * batch.strides[axis];
+    index /= batch.shape[axis];
+  }
+  return offset;
+}
+
+}  // namespace
+
+template <class T>
+int64_t matmul_scratch_bytes(const GemmShape& shape) {
+  return gemm_scratch_bytes<T>(shape);
+}
+
+template <class T>
+void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch) {
+  const BlockOrder order = a.row_stride == 1 && a.column_stride != 1 ? BlockOrder::column_major : BlockOrder::row_major;
+  const auto fill_a = [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
+    const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
+    if (order == BlockOrder::column_major) {
+      for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * a.column_stride, rows, dst + p * gemm_block_rows);
+      return;
+    }
+    for (int64_t i = 0; i < rows; ++i, src += a.row_stride, dst += gemm_block_depth<T>) {
+      if (a.column_stride == 1) {
+        std::copy_n(src, depth, dst);
+      } else {
+        for (int64_t p = 0; p < depth; ++p) dst[p] = src[p * a.column_stride];
+      }
+    }
+  };
+  const auto fill_b = [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
+    const T* src = b.data + k0 * b.row_stride + n0 * b.column_stride;
+    for (int64_t p = 0; p < depth; ++p, src += b.row_stride, dst += pitch) {
+      if (b.column_stride == 1) {
+        std::copy_n(src, columns, dst);
+      } else {
+        for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
+      }
+    }
+  };
+  const auto locate_c = [&](int64_t m0, int64_t rows, T** c_rows) {
+    for (int64_t i = 0; i < rows; ++i) c_rows[i] = c + (m0 + i) * shape.n;
+  };
+  gemm<T>(shape, {order, fill_a, fill_b, locate_c}, scratch);
+}
+
+template <class T>
+int64_t matmul_batched_scratch_bytes(const GemmShape& shape, int64_t batches) {
+  return BatchPlan::make<T>(shape, batches).slots * gemm_scratch_bytes<T>(shape);
+}
+
+template <class T>
+void matmul_batched(const GemmShape& shape, const Extents& a_batch, const MatrixView<T>& a, const Extents& b_batch,
+                    const MatrixView<T>& b, T* c, void* scratch) {
+  int64_t batches = 1;
+  for (int axis = 0; axis < a_batch.rank; ++axis) batches *= a_batch.shape[axis];
+  const BatchPlan plan = BatchPlan::make<T>(shape, batches);
+  const int64_t slot_bytes = gemm_scratch_bytes<T>(shape);
+  parallel_for(batches, plan.grain, [&](int64_t begin, int64_t end) {
+    void* slot = static_cast<char*>(scratch) + begin / plan.grain * slot_bytes;
+    for (int64_t i = begin; i < end; ++i) {
+      matmul<T>(shape, {a.data + offset_of(i, a_batch), a.row_stride, a.column_stride},
+                {b.data + offset_of(i, b_batch), b.row_stride, b.column_stride}, c + i * shape.m * shape.n, slot);
+    }
+  });
+}
+
+template int64_t matmul_scratch_bytes<float>(const GemmShape&);
+template int64_t matmul_scratch_bytes<double>(const GemmShape&);
+template void matmul(const GemmShape&, const MatrixView<float>&, const MatrixView<float>&, float*, void*);
+template void matmul(const GemmShape&, const MatrixView<double>&, const MatrixView<double>&, double*, void*);
+template int64_t matmul_batched_scratch_bytes<float>(const GemmShape&, int64_t);
+template int64_t matmul_batched_scratch_bytes<double>(const GemmShape&, int64_t);
+template void matmul_batched(const GemmShape&, const Extents&, const MatrixView<float>&, const Extents&,
+                             const MatrixView<float>&, float*, void*);
+template void matmul_batched(const GemmShape&, const Extents&, const MatrixView<double>&, const Extents&,
+                             const MatrixView<double>&, double*, void*);
+
+}  // namespace telaio::kernels
