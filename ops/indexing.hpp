@@ -1,0 +1,23 @@
+// Elements chosen by index. Indices are i32 or i64; negative ones count from the end. One out of range is an error when
+// the op runs, which names the index and its place.
+#pragma once
+
+#include <telaio/autograd/tensor.hpp>
+
+namespace telaio {
+
+/// Whole slices of an axis: take([V,D], indices [N,T], 0) is [N,T,D], an embedding look-up. The axis is replaced by the
+/// axes of `indices`.
+Tensor take(const Tensor& x, const Tensor& indices, int axis = 0, const SourceLocation& where = TELAIO_HERE);
+/// One element for each index: y[i,j] = x[i, indices[i,j]] for axis 1 of two. The shapes agree but for the axis.
+Tensor gather(const Tensor& x, const Tensor& indices, int axis, const SourceLocation& where = TELAIO_HERE);
+/// The transposes of the two: zeros of the given shape (or size of axis) with `updates` added where the indices say, in
+/// the order of the indices.
+Tensor scatter_add(const Tensor& updates, const Tensor& indices, int axis, int64_t size,
+                   const SourceLocation& where = TELAIO_HERE);
+Tensor put_add(const Tensor& updates, const Tensor& indices, int axis, int64_t size,
+               const SourceLocation& where = TELAIO_HERE);
+/// A new last axis of `classes` elements, 1 at the index and 0 elsewhere.
+Tensor one_hot(const Tensor& indices, int64_t classes, DType dtype = f32, const SourceLocation& where = TELAIO_HERE);
+
+}  // namespace telaio
