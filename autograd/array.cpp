@@ -16,8 +16,6 @@ Storage::Storage(size_t bytes)
 Storage::~Storage() { ::operator delete(data_, std::align_val_t(alignment)); }
 
 Array::Array(const TensorSpec& spec)
-    : spec_(spec),
-      strides_(contiguous_strides(spec.shape)),
-      storage_(new Storage(static_cast<size_t>(spec.bytes()))) {}
+    : spec_(spec), strides_(contiguous_strides(spec.shape)), storage_(new Storage(static_cast<size_t>(spec.bytes()))) {}
 
 }  // namespace telaio

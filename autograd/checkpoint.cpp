@@ -12,12 +12,15 @@ namespace telaio {
 namespace {
 
 // Inputs: the outputs of the checkpointed function, the function's arguments, and what it captured. The outputs are the
-// first inputs, as they are; the derivative ignores how those were computed and builds the function again behind barriers.
+// first inputs, as they are; the derivative ignores how those were computed and builds the function again behind
+// barriers.
 class Checkpoint final : public IdentityOp {
  public:
   Checkpoint(size_t outputs, size_t arguments) : outputs_(outputs), arguments_(arguments) {}
   std::string_view name() const override { return "checkpoint"; }
-  std::vector<TensorSpec> infer(Specs x) const override { return {x.begin(), x.begin() + static_cast<int64_t>(outputs_)}; }
+  std::vector<TensorSpec> infer(Specs x) const override {
+    return {x.begin(), x.begin() + static_cast<int64_t>(outputs_)};
+  }
 
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
     std::vector<Tensor> ready;

@@ -50,10 +50,10 @@ void for_each_tensor(std::tuple<T...>& all, F&& f) {
   std::apply([&](auto&... one) { (for_each_tensor(one, f), ...); }, all);
 }
 template <class T, class F>
-  requires requires(T& both) {
-    both.value;
-    both.gradients;
-  }
+requires requires(T& both) {
+  both.value;
+  both.gradients;
+}
 void for_each_tensor(T& both, F&& f) {
   for_each_tensor(both.value, f);
   for_each_tensor(both.gradients, f);
@@ -172,7 +172,8 @@ class Compiled {
         std::apply(f, replaced);
       } else {
         auto result = std::make_shared<std::remove_cvref_t<Result>>(std::apply(f, replaced));
-        detail::for_each_tensor(*result, [&](Tensor& tensor) { traced.results.push_back(std::exchange(tensor, Tensor())); });
+        detail::for_each_tensor(*result,
+                                [&](Tensor& tensor) { traced.results.push_back(std::exchange(tensor, Tensor())); });
         traced.structure = result;
       }
       return traced;

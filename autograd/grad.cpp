@@ -33,13 +33,15 @@ void check_wrt(const std::vector<Tensor>& wrt, const SourceLocation& where) {
     if (!wrt[i].defined()) fail("grad", fmt::format("tensor {} to differentiate by is undefined", i), {}, where);
     if (is_float(wrt[i].dtype())) continue;
     fail("grad",
-         fmt::format("tensor {} to differentiate by is {}: only f32 and f64 have gradients", i, to_string(wrt[i].spec())),
+         fmt::format("tensor {} to differentiate by is {}: only f32 and f64 have gradients", i,
+                     to_string(wrt[i].spec())),
          {}, where);
   }
 }
 
 // A graph that read another version of a Variable than the one asked for has a path that the gradient would miss.
-void check_versions(const std::vector<const Node*>& order, const std::vector<Tensor>& wrt, const SourceLocation& where) {
+void check_versions(const std::vector<const Node*>& order, const std::vector<Tensor>& wrt,
+                    const SourceLocation& where) {
   boost::unordered_flat_map<const VariableState*, const Node*> asked;
   for (const Tensor& tensor : wrt)
     if (const VariableState* state = variable_of(*tensor.node())) asked[state] = tensor.node();
@@ -48,9 +50,10 @@ void check_versions(const std::vector<const Node*>& order, const std::vector<Ten
     for (const auto& [hidden, reader] : asked) {
       if (!node->op().hides(hidden)) continue;
       fail("grad",
-           fmt::format("the graph holds the result of a compiled function that assigns variables, '{}' among them; take the "
-                       "gradient inside that function",
-                       hidden->name),
+           fmt::format(
+               "the graph holds the result of a compiled function that assigns variables, '{}' among them; take the "
+               "gradient inside that function",
+               hidden->name),
            {}, where);
     }
     const VariableState* state = variable_of(*node);
@@ -104,17 +107,20 @@ std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Te
                         const std::vector<Tensor>& wrt, GradOptions options, const SourceLocation& where) {
   check_wrt(wrt, where);
   if (outputs.size() != cotangents.size()) {
-    fail("vjp", fmt::format("{} outputs need as many cotangents, got {}", outputs.size(), cotangents.size()), {}, where);
+    fail("vjp", fmt::format("{} outputs need as many cotangents, got {}", outputs.size(), cotangents.size()), {},
+         where);
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i].defined()) fail("vjp", fmt::format("output {} is undefined", i), {}, where);
     if (!is_float(outputs[i].dtype())) {
-      fail("vjp",
-           fmt::format("output {} is {}: only f32 and f64 have gradients", i, to_string(outputs[i].spec())), {}, where);
+      fail("vjp", fmt::format("output {} is {}: only f32 and f64 have gradients", i, to_string(outputs[i].spec())), {},
+           where);
     }
     if (cotangents[i].defined() && !(cotangents[i].spec() == outputs[i].spec())) {
-      fail("vjp", fmt::format("output {} is {}, its cotangent {}", i, to_string(outputs[i].spec()),
-                              to_string(cotangents[i].spec())), {}, where);
+      fail("vjp",
+           fmt::format("output {} is {}, its cotangent {}", i, to_string(outputs[i].spec()),
+                       to_string(cotangents[i].spec())),
+           {}, where);
     }
   }
 
@@ -185,8 +191,8 @@ std::vector<Tensor> jvp(const std::vector<Tensor>& outputs, const std::vector<Te
   return vjp(g, tangents, cotangents, {}, where);
 }
 
-ValueAndGrad value_and_grad(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
-                            GradOptions options, const SourceLocation& where) {
+ValueAndGrad value_and_grad(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                            const std::vector<Tensor>& inputs, GradOptions options, const SourceLocation& where) {
   ValueAndGrad result;
   result.value = f(inputs);
   result.gradients = grad(result.value, inputs, options, where);

@@ -39,8 +39,9 @@ struct ValueAndGrad {
 };
 
 /// f(inputs) and its gradient by each input; f's result has one element.
-ValueAndGrad value_and_grad(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
-                            GradOptions options = {}, const SourceLocation& where = TELAIO_HERE);
+ValueAndGrad value_and_grad(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                            const std::vector<Tensor>& inputs, GradOptions options = {},
+                            const SourceLocation& where = TELAIO_HERE);
 
 /// f(inputs), whose inside is not kept for the backward pass but computed again there: less memory for more arithmetic.
 /// What f captures (Variables, tensors) gets its gradient too.

@@ -22,7 +22,7 @@ void fail(std::string_view op, std::string_view problem, Tensors x, const Source
   for (size_t i = 0; i < x.size(); ++i) {
     if (!x[i].defined()) continue;
     const std::string_view given = names ? names->input_name(i) : std::string_view();
-    const std::string name = !given.empty() ? std::string(given)
+    const std::string name = !given.empty()  ? std::string(given)
                              : x.size() == 1 ? std::string("input")
                                              : std::string(1, static_cast<char>('a' + i % 26));
     operands += fmt::format("{}{} {}", operands.empty() ? "\n  " : "   ", name, to_string(x[i].spec()));
@@ -30,8 +30,8 @@ void fail(std::string_view op, std::string_view problem, Tensors x, const Source
   const auto& context = BuildContext::current();
   const auto& scope = context.backward ? context.forward_scope : context.scope;
   const std::string prefix = scope && !scope->empty() ? fmt::format("{} ({})", *scope, op) : std::string(op);
-  throw Error(fmt::format("{}: {}{}{}", prefix, problem, operands,
-                          at_line(context.backward ? context.forward_place : where)));
+  throw Error(
+      fmt::format("{}: {}{}{}", prefix, problem, operands, at_line(context.backward ? context.forward_place : where)));
 }
 
 namespace {

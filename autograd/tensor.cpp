@@ -56,8 +56,8 @@ template <class T>
 Tensor from_data(std::span<const T> data, const Shape& shape, const SourceLocation& where) {
   const TensorSpec spec{dtype_of<T>, shape};
   if (static_cast<int64_t>(data.size()) != spec.numel()) {
-    fail("from_data", fmt::format("{} holds {} elements, {} were given", to_string(spec), spec.numel(), data.size()), {},
-         where);
+    fail("from_data", fmt::format("{} holds {} elements, {} were given", to_string(spec), spec.numel(), data.size()),
+         {}, where);
   }
   Array array(spec);
   if (!data.empty()) std::memcpy(array.bytes(), data.data(), data.size_bytes());

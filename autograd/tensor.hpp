@@ -32,8 +32,7 @@ class Tensor {
   /// A scalar (rank 0): double gives f64, float f32, int64_t i64, int i32, bool a bool. Being of rank 0 it takes the
   /// dtype of the tensor that it meets in arithmetic, when both are floats or both integers.
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Tensor(T value) : Tensor(scalar(widen(value))) {}
+  requires std::is_arithmetic_v<T> Tensor(T value) : Tensor(scalar(widen(value))) {}
 
   bool defined() const { return node_ != nullptr; }
   const TensorSpec& spec() const;

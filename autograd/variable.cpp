@@ -29,16 +29,15 @@ class VariableOp final : public IdentityOp {
 };
 
 NodePtr version_node(const VariablePtr& state, std::vector<Tensor> x, const SourceLocation& where) {
-  return NodePtr(
-      new Node(Node::Kind::variable, OpPtr(new VariableOp(state)), std::move(x), {state->spec}, where));
+  return NodePtr(new Node(Node::Kind::variable, OpPtr(new VariableOp(state)), std::move(x), {state->spec}, where));
 }
 
 void check_assignable(const VariableState& state, const Tensor& value, const SourceLocation& where) {
   if (!value.defined()) fail("assign", fmt::format("the value for '{}' is undefined", state.name), {}, where);
   if (value.spec() == state.spec) return;
   fail("assign",
-       fmt::format("variable '{}' is {}, the value is {}", state.name, to_string(state.spec), to_string(value.spec())), {},
-       where);
+       fmt::format("variable '{}' is {}, the value is {}", state.name, to_string(state.spec), to_string(value.spec())),
+       {}, where);
 }
 
 void replace(const VariablePtr& state, Array value) {

@@ -39,8 +39,8 @@ class Variable {
   Tensor read() const;
   operator Tensor() const { return read(); }
 
-  /// Replaces the value. Outside a compiled function `value` is computed now and kept without its graph: a training loop
-  /// has bounded memory. Error when shape or type differ.
+  /// Replaces the value. Outside a compiled function `value` is computed now and kept without its graph: a training
+  /// loop has bounded memory. Error when shape or type differ.
   void assign(const Tensor& value, const SourceLocation& where = TELAIO_HERE);
 
   const VariablePtr& state() const { return state_; }

@@ -12,8 +12,8 @@ namespace telaio {
 Tensor concat(const std::vector<Tensor>& parts, int axis, const SourceLocation& where = TELAIO_HERE);
 /// Side by side along a new axis.
 Tensor stack(const std::vector<Tensor>& parts, int axis = 0, const SourceLocation& where = TELAIO_HERE);
-/// A border of `value`: for each axis how many elements before and after. Error for negative counts, or when there is not
-/// a pair for every axis.
+/// A border of `value`: for each axis how many elements before and after. Error for negative counts, or when there is
+/// not a pair for every axis.
 Tensor pad(const Tensor& x, const std::vector<std::pair<int64_t, int64_t>>& borders, double value = 0,
            const SourceLocation& where = TELAIO_HERE);
 

@@ -39,8 +39,8 @@ struct LossOptions {
   MeanBy mean_by = MeanBy::count;
 };
 
-/// max(x,0) − x·y + log(1 + e^−|x|), elementwise: the cross-entropy of sigmoid(logits) with targets in [0,1] of the same
-/// shape (floats, or bool).
+/// max(x,0) − x·y + log(1 + e^−|x|), elementwise: the cross-entropy of sigmoid(logits) with targets in [0,1] of the
+/// same shape (floats, or bool).
 Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets, const LossOptions& options = {},
                             const SourceLocation& where = TELAIO_HERE);
 /// (a−b)², |a−b|, and Huber's: ½d² for |d| ≤ delta, else delta·(|d| − ½delta); elementwise, shapes agree.

@@ -7,12 +7,12 @@ namespace telaio {
 
 struct BatchNorm {
   Tensor y;
-  Tensor mean;  ///< of the batch, [C]
+  Tensor mean;      ///< of the batch, [C]
   Tensor variance;  ///< of the batch, [C], divided by N
 };
 
-/// Training: (x − mean)/√(variance + epsilon)·scale + shift with mean and variance over all axes but the last (Ioffe and
-/// Szegedy 2015). x [...,C], scale and shift [C] or undefined (1 and 0).
+/// Training: (x − mean)/√(variance + epsilon)·scale + shift with mean and variance over all axes but the last (Ioffe
+/// and Szegedy 2015). x [...,C], scale and shift [C] or undefined (1 and 0).
 BatchNorm batch_norm(const Tensor& x, const Tensor& scale = {}, const Tensor& shift = {}, double epsilon = 1e-3,
                      const SourceLocation& where = TELAIO_HERE);
 /// Inference: the same with given statistics.

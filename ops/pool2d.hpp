@@ -13,8 +13,8 @@ struct Pool2dOptions {
   Padding padding = {};
 };
 
-/// The first maximum wins a tie and gets the gradient; NaN propagates. Padding never wins; a window that lies in padding
-/// alone is an error.
+/// The first maximum wins a tie and gets the gradient; NaN propagates. Padding never wins; a window that lies in
+/// padding alone is an error.
 Tensor max_pool2d(const Tensor& x, Size2d window, const Pool2dOptions& options = {},
                   const SourceLocation& where = TELAIO_HERE);
 /// The mean of the window's elements; padding counts as zeros only with count_include_pad.

@@ -7,11 +7,11 @@
 namespace telaio {
 
 Tensor neg(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
-Tensor abs(const Tensor& x, const SourceLocation& where = TELAIO_HERE);     ///< derivative 0 at 0
-Tensor sign(const Tensor& x, const SourceLocation& where = TELAIO_HERE);    ///< −1, 0 or 1; derivative 0
+Tensor abs(const Tensor& x, const SourceLocation& where = TELAIO_HERE);   ///< derivative 0 at 0
+Tensor sign(const Tensor& x, const SourceLocation& where = TELAIO_HERE);  ///< −1, 0 or 1; derivative 0
 Tensor square(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
 Tensor sqrt(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
-Tensor rsqrt(const Tensor& x, const SourceLocation& where = TELAIO_HERE);   ///< 1/√x
+Tensor rsqrt(const Tensor& x, const SourceLocation& where = TELAIO_HERE);  ///< 1/√x
 Tensor reciprocal(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
 Tensor exp(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
 Tensor expm1(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
@@ -21,9 +21,9 @@ Tensor sin(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
 Tensor cos(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
 Tensor tanh(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
 Tensor erf(const Tensor& x, const SourceLocation& where = TELAIO_HERE);
-Tensor floor(const Tensor& x, const SourceLocation& where = TELAIO_HERE);   ///< derivative 0
-Tensor ceil(const Tensor& x, const SourceLocation& where = TELAIO_HERE);    ///< derivative 0
-Tensor round(const Tensor& x, const SourceLocation& where = TELAIO_HERE);   ///< ties to even; derivative 0
+Tensor floor(const Tensor& x, const SourceLocation& where = TELAIO_HERE);  ///< derivative 0
+Tensor ceil(const Tensor& x, const SourceLocation& where = TELAIO_HERE);   ///< derivative 0
+Tensor round(const Tensor& x, const SourceLocation& where = TELAIO_HERE);  ///< ties to even; derivative 0
 
 Tensor sigmoid(const Tensor& x, const SourceLocation& where = TELAIO_HERE);  ///< 1/(1+e⁻ˣ)
 /// log(1 + e^(beta·x)) / beta.

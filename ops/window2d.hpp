@@ -15,8 +15,8 @@ struct Size2d {
   friend bool operator==(const Size2d& a, const Size2d& b) = default;
 };
 
-/// Borders around an image. `valid`: none. `same`: as TensorFlow does, so that the output is ⌈size/stride⌉, with the odd
-/// row or column at the bottom and right. Or four numbers.
+/// Borders around an image. `valid`: none. `same`: as TensorFlow does, so that the output is ⌈size/stride⌉, with the
+/// odd row or column at the bottom and right. Or four numbers.
 struct Padding {
   enum class Kind : uint8_t { valid, same, given };
   Kind kind = Kind::valid;

@@ -64,9 +64,12 @@ void copy_strided(const std::byte* from, const Strides& given_strides, const Sha
     return;
   }
   switch (element_size) {
-    case 1: return copy_rows(reinterpret_cast<const uint8_t*>(from), strides, shape, reinterpret_cast<uint8_t*>(to));
-    case 4: return copy_rows(reinterpret_cast<const uint32_t*>(from), strides, shape, reinterpret_cast<uint32_t*>(to));
-    default: return copy_rows(reinterpret_cast<const uint64_t*>(from), strides, shape, reinterpret_cast<uint64_t*>(to));
+    case 1:
+      return copy_rows(reinterpret_cast<const uint8_t*>(from), strides, shape, reinterpret_cast<uint8_t*>(to));
+    case 4:
+      return copy_rows(reinterpret_cast<const uint32_t*>(from), strides, shape, reinterpret_cast<uint32_t*>(to));
+    default:
+      return copy_rows(reinterpret_cast<const uint64_t*>(from), strides, shape, reinterpret_cast<uint64_t*>(to));
   }
 }
 

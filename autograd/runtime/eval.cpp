@@ -15,7 +15,8 @@ void eval(Tensors tensors) {
     const Node* node = tensor.node();
     if (node->values() || std::find(nodes.begin(), nodes.end(), node) != nodes.end()) continue;
     nodes.push_back(node);
-    for (size_t i = 0; i < node->outputs().size(); ++i) graph.outputs.emplace_back(tensor.node_ptr(), static_cast<int>(i));
+    for (size_t i = 0; i < node->outputs().size(); ++i)
+      graph.outputs.emplace_back(tensor.node_ptr(), static_cast<int>(i));
   }
   if (nodes.empty()) return;
   std::vector<Array> values = Executable(std::move(graph)).run({});

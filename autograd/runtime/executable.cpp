@@ -54,7 +54,8 @@ void bind_variables(const Graph& graph, const Plan& plan, std::vector<Array>& va
       values[i] = current;
     } else {
       values[i] = Array(use.state->spec);
-      if (use.read.defined()) std::memcpy(values[i].bytes(), current.bytes(), static_cast<size_t>(current.spec().bytes()));
+      if (use.read.defined())
+        std::memcpy(values[i].bytes(), current.bytes(), static_cast<size_t>(current.spec().bytes()));
     }
     if (plan.written[i]) kept.push_back(std::move(locks[i]));
   }
@@ -69,7 +70,8 @@ Executable::Executable(Graph graph, bool concurrent) : graph_(std::move(graph)),
     const Plan::Value& value = plan_.values[static_cast<size_t>(plan_.operands[i])];
     const Home home = plan_.buffers[static_cast<size_t>(value.buffer)].home;
     if (home != Home::arena && home != Home::constant) {
-      external_.push_back({static_cast<int>(i), value.buffer, value.offset * static_cast<int64_t>(size_of(value.spec.dtype))});
+      external_.push_back(
+          {static_cast<int>(i), value.buffer, value.offset * static_cast<int64_t>(size_of(value.spec.dtype))});
     }
   }
 }
@@ -121,10 +123,12 @@ void Executable::execute(const Frame& frame, int index) const {
   const Views x(operands, static_cast<size_t>(step.inputs));
   const Views y(operands + step.inputs, static_cast<size_t>(step.outputs));
   switch (step.kind) {
-    case Plan::Step::Kind::wait: return;
+    case Plan::Step::Kind::wait:
+      return;
     case Plan::Step::Kind::copy:
       return copy_strided(x[0].bytes, *x[0].strides, x[0].shape(), size_of(x[0].dtype()), y[0].bytes);
-    case Plan::Step::Kind::op: break;
+    case Plan::Step::Kind::op:
+      break;
   }
   try {
     step.node->op().run(x, y, frame.scratch[static_cast<size_t>(index)]);
@@ -174,8 +178,10 @@ void Executable::measure(const Frame& frame, Profile& profile) const {
     ++row.calls;
     row.seconds += seconds;
     profile.seconds += seconds;
-    for (int v : plan_.inputs_of(step)) row.bytes += static_cast<double>(plan_.values[static_cast<size_t>(v)].spec.bytes());
-    for (int v : plan_.outputs_of(step)) row.bytes += static_cast<double>(plan_.values[static_cast<size_t>(v)].spec.bytes());
+    for (int v : plan_.inputs_of(step))
+      row.bytes += static_cast<double>(plan_.values[static_cast<size_t>(v)].spec.bytes());
+    for (int v : plan_.outputs_of(step))
+      row.bytes += static_cast<double>(plan_.values[static_cast<size_t>(v)].spec.bytes());
     if (!step.node) continue;
     std::vector<TensorSpec> x;
     for (const Tensor& input : step.node->inputs()) x.push_back(input.spec());
@@ -202,10 +208,14 @@ std::vector<Array> Executable::run(std::span<const Array> given, std::vector<Nod
   const auto memory = [&](const Plan::Buffer& buffer) -> const Array& {
     const auto place = static_cast<size_t>(buffer.place);
     switch (buffer.home) {
-      case Home::input: return inputs[place];
-      case Home::variable: return binding.variables[place];
-      case Home::constant: return plan_.constants[place];
-      default: return results[place];
+      case Home::input:
+        return inputs[place];
+      case Home::variable:
+        return binding.variables[place];
+      case Home::constant:
+        return plan_.constants[place];
+      default:
+        return results[place];
     }
   };
   for (const External& external : external_) {

@@ -81,7 +81,8 @@ class Lowering {
   int copy(int from, Home home, int64_t place) {
     const int step = add_step(Plan::Step::Kind::copy, nullptr, {&from, 1});
     const TensorSpec spec = value(from).spec;
-    const int to = add_value(spec, contiguous_strides(spec.shape), 0, add_buffer(home, place, spec.bytes(), step), step);
+    const int to =
+        add_value(spec, contiguous_strides(spec.shape), 0, add_buffer(home, place, spec.bytes(), step), step);
     add_output(step, to);
     return to;
   }
@@ -130,8 +131,7 @@ class Lowering {
     std::vector<TensorSpec> specs;
     for (const Tensor& x : node.inputs()) specs.push_back(x.spec());
     if (const size_t bytes = node.op().scratch_bytes(specs, node.outputs())) {
-      plan_.steps[static_cast<size_t>(step)].scratch =
-          add_buffer(Home::arena, -1, static_cast<int64_t>(bytes), step);
+      plan_.steps[static_cast<size_t>(step)].scratch = add_buffer(Home::arena, -1, static_cast<int64_t>(bytes), step);
     }
   }
 
@@ -141,8 +141,8 @@ class Lowering {
       const bool variable = node.kind() == Node::Kind::variable;
       fail("eval",
            fmt::format("the {} '{}' has no value here: it is bound only while the function that {} it runs",
-                       variable ? "variable" : "input", variable ? node.op().attributes() : std::string(node.op().name()),
-                       variable ? "reads" : "takes"),
+                       variable ? "variable" : "input",
+                       variable ? node.op().attributes() : std::string(node.op().name()), variable ? "reads" : "takes"),
            {}, node.where());
     }
     add_leaf(node.outputs()[0], node.kind() == Node::Kind::variable ? Home::variable : Home::input, found->second);

@@ -97,7 +97,8 @@ void reuse_in_place(Plan& plan, const Order& order) {
       const Plan::Value& x = plan.values[static_cast<size_t>(inputs[i])];
       const int into = target[static_cast<size_t>(x.buffer)];
       const Plan::Buffer& memory = plan.buffers[static_cast<size_t>(into)];
-      if (memory.home != Home::arena || last[static_cast<size_t>(into)] != self || !step.node->op().in_place(i)) continue;
+      if (memory.home != Home::arena || last[static_cast<size_t>(into)] != self || !step.node->op().in_place(i))
+        continue;
       if (x.offset != 0 || memory.bytes != plan.buffers[static_cast<size_t>(out)].bytes ||
           x.spec.bytes() != memory.bytes || !is_contiguous(x.spec.shape, x.strides)) {
         continue;
@@ -105,8 +106,8 @@ void reuse_in_place(Plan& plan, const Order& order) {
       // The same memory seen through another input must be the same view, or this step would read what it wrote.
       const auto clashes = [&](int other) {
         const Plan::Value& y = plan.values[static_cast<size_t>(other)];
-        return target[static_cast<size_t>(y.buffer)] == into && !(y.offset == 0 && is_contiguous(y.spec.shape, y.strides) &&
-                                                                  y.spec.bytes() == memory.bytes);
+        return target[static_cast<size_t>(y.buffer)] == into &&
+               !(y.offset == 0 && is_contiguous(y.spec.shape, y.strides) && y.spec.bytes() == memory.bytes);
       };
       if (std::any_of(inputs.begin(), inputs.end(), clashes)) continue;
       bool also_takes_others = true;

@@ -56,8 +56,8 @@ struct TaskGraph {
   int size() const { return static_cast<int>(predecessors.size()); }
 };
 
-/// Runs body(t) for every task, each after its predecessors, independent ones concurrently. `waiting` is scratch for one
-/// counter a task. When a task throws, those that wait for it do not run and the exception reaches the caller.
+/// Runs body(t) for every task, each after its predecessors, independent ones concurrently. `waiting` is scratch for
+/// one counter a task. When a task throws, those that wait for it do not run and the exception reaches the caller.
 void run_tasks(const TaskGraph& tasks, std::atomic<int>* waiting, FunctionRef<void(int)> body);
 
 /// Runs body so that, while it waits for its own parallel work, the thread takes up no other work: a lock held by the

@@ -50,12 +50,13 @@ struct Plan {
   std::vector<Step> steps;
   std::vector<int> operands;
   std::vector<Array> constants;
-  std::vector<int> outputs;                    ///< a value for each of Graph::outputs
-  std::vector<std::pair<int, int>> after;      ///< further orders: the second step waits for the first
-  std::vector<char> written;                   ///< for each of Graph::variables: whether the plan replaces it
+  std::vector<int> outputs;                ///< a value for each of Graph::outputs
+  std::vector<std::pair<int, int>> after;  ///< further orders: the second step waits for the first
+  std::vector<char> written;               ///< for each of Graph::variables: whether the plan replaces it
   int results = 0;
   int64_t arena_bytes = 0;
-  /// Whether the steps must run in their order (then memory is shared more freely); set for graphs too large to analyse.
+  /// Whether the steps must run in their order (then memory is shared more freely); set for graphs too large to
+  /// analyse.
   bool in_order = false;
   /// What runs concurrently: task t is the steps task_steps[task_first[t]…task_first[t+1]). Empty: all steps in order.
   TaskGraph tasks;
@@ -108,8 +109,8 @@ class Order {
 /// are written after all who read the old value and after every step that may throw. Error for an unbound input.
 Plan lower(const Graph& graph);
 
-/// Lets an op write over its dying input where it can, and gives every arena buffer its place. A place is used again only
-/// by a step that certainly runs after the last user of the old content, whatever runs concurrently.
+/// Lets an op write over its dying input where it can, and gives every arena buffer its place. A place is used again
+/// only by a step that certainly runs after the last user of the old content, whatever runs concurrently.
 void plan_memory(Plan& plan);
 
 /// Cuts the steps into tasks where branches are worth running concurrently.

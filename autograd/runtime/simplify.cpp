@@ -110,13 +110,15 @@ class Simplifier {
     for (size_t i = 0; i < to.size(); ++i) remember(node, static_cast<int>(i), to[i]);
   }
   void become(const Node* node, const NodePtr& to) {
-    for (size_t i = 0; i < to->outputs().size(); ++i) remember(node, static_cast<int>(i), Tensor(to, static_cast<int>(i)));
+    for (size_t i = 0; i < to->outputs().size(); ++i)
+      remember(node, static_cast<int>(i), Tensor(to, static_cast<int>(i)));
   }
 
   // An evaluated tensor is a constant here, without the graph behind it.
   std::vector<Tensor> known(const Node& node) {
     std::vector<Tensor> values;
-    for (const Array& value : *node.values()) values.push_back(Tensor(shared(constant(value, node.where()).node_ptr()), 0));
+    for (const Array& value : *node.values())
+      values.push_back(Tensor(shared(constant(value, node.where()).node_ptr()), 0));
     return values;
   }
 
