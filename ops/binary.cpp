@@ -33,33 +33,22 @@ Tensor chosen(const Tensor& wins, const Tensor& ties, const Tensor& gy) {
   return where(wins, gy, where(ties, gy * 0.5, 0));
 }
 
-#define GX                                                                                                 \
+#define GX(by_a, by_b)                                                                                     \
   [](const Tensor& a [[maybe_unused]], const Tensor& b [[maybe_unused]], const Tensor& y [[maybe_unused]], \
-     const Tensor& gy) -> Gradients
-const Rule rules[] = {{"add", Code::add, 0.4, GX{return {gy, gy};
-}  // namespace
-}  // namespace telaio
-, {"sub", Code::sub, 0.4, GX{return {gy, -gy};
-}
-}
-, {"mul", Code::mul, 0.4, GX{return {gy * b, gy* a};
-}
-}
-, {"div", Code::div, 1, GX{return {gy / b, -gy* y / b};
-}
-}
-, {"pow", Code::pow, 20, GX{return {gy * b * lower_power(a, b), gy* y* log(where(a == 0, 1, a))};
-}
-}
-, {"maximum", Code::maximum, 0.4, GX{return {chosen(a > b, a == b, gy), chosen(b > a, a == b, gy)};
-}
-}
-, {"minimum", Code::minimum, 0.4, GX{return {chosen(a < b, a == b, gy), chosen(b < a, a == b, gy)};
-}
-}
-,
-}
-;
+     const Tensor& gy) -> Gradients {                                                                      \
+    return {by_a, by_b};                                                                                   \
+  }
+// clang-format off
+const Rule rules[] = {
+    {"add", Code::add, 0.4, GX(gy, gy)},
+    {"sub", Code::sub, 0.4, GX(gy, -gy)},
+    {"mul", Code::mul, 0.4, GX(gy * b, gy * a)},
+    {"div", Code::div, 1, GX(gy / b, -gy * y / b)},
+    {"pow", Code::pow, 20, GX(gy * b * lower_power(a, b), gy * y * log(where(a == 0, 1, a)))},
+    {"maximum", Code::maximum, 0.4, GX(chosen(a > b, a == b, gy), chosen(b > a, a == b, gy))},
+    {"minimum", Code::minimum, 0.4, GX(chosen(a < b, a == b, gy), chosen(b < a, a == b, gy))},
+};
+// clang-format on
 #undef GX
 
 class Binary final : public ElementwiseOp {

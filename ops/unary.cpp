@@ -25,13 +25,15 @@ struct Rule {
   Tensor (*gx)(const Tensor& x, const Tensor& y, const Tensor& gy, double a, double b);
 };
 
-#define GX                                                                                                  \
+#define GX(gradient)                                                                                        \
   [](const Tensor& x [[maybe_unused]], const Tensor& y [[maybe_unused]], const Tensor& gy [[maybe_unused]], \
-     double a [[maybe_unused]], double b [[maybe_unused]]) -> Tensor
+     double a [[maybe_unused]], double b [[maybe_unused]]) -> Tensor { return gradient; }
 
 // Klambauer et al. 2017.
 constexpr double selu_scale = 1.0507009873554804934193349852946;
 constexpr double selu_alpha = 1.6732632423543772848170429916717;
+
+Tensor silu_slope(const Tensor& x, const Tensor& s) { return s * (x * (1 - s) + 1); }
 
 Tensor gelu_slope(const Tensor& x, bool approximate) {
   if (approximate) {
@@ -43,94 +45,38 @@ Tensor gelu_slope(const Tensor& x, bool approximate) {
   return (erf(x * std::numbers::sqrt2 / 2) + 1) * 0.5 + x * exp(square(x) * -0.5) / std::sqrt(2 * std::numbers::pi);
 }
 
-const Rule rules[] = {{"neg", Code::neg, false, 0.3, GX{return -gy;
-}  // namespace
-}  // namespace telaio
-, {"abs", Code::abs, false, 0.3, GX{return gy * sign(x);
-}
-}
-, {"sign", Code::sign, false, 0.3, GX{return {};
-}
-}
-, {"square", Code::square, false, 0.3, GX{return gy * x * 2;
-}
-}
-, {"sqrt", Code::sqrt, true, 1, GX{return gy / (y * 2);
-}
-}
-, {"rsqrt", Code::rsqrt, true, 1, GX{return gy * y * square(y) * -0.5;
-}
-}
-, {"reciprocal", Code::reciprocal, true, 1, GX{return -gy * square(y);
-}
-}
-, {"exp", Code::exp, true, 2, GX{return gy * y;
-}
-}
-, {"expm1", Code::expm1, true, 3, GX{return gy * (y + 1);
-}
-}
-, {"log", Code::log, true, 3, GX{return gy / x;
-}
-}
-, {"log1p", Code::log1p, true, 3, GX{return gy / (x + 1);
-}
-}
-, {"sin", Code::sin, true, 3, GX{return gy * cos(x);
-}
-}
-, {"cos", Code::cos, true, 3, GX{return -gy * sin(x);
-}
-}
-, {"tanh", Code::tanh, true, 4, GX{return gy * (1 - square(y));
-}
-}
-, {"erf", Code::erf, true, 6, GX{return gy * exp(-square(x)) * (2 / std::sqrt(std::numbers::pi));
-}
-}
-, {"floor", Code::floor, false, 0.3, GX{return {};
-}
-}
-, {"ceil", Code::ceil, false, 0.3, GX{return {};
-}
-}
-, {"round", Code::round, false, 0.3, GX{return {};
-}
-}
-, {"sigmoid", Code::sigmoid, true, 4, GX{return gy * y * (1 - y);
-}
-}
-, {"softplus", Code::softplus, true, 6, GX{return gy * sigmoid(x * a);
-}
-}
-, {"relu", Code::relu, false, 0.3, GX{return where(x > 0, gy, 0);
-}
-}
-, {"leaky_relu", Code::leaky_relu, true, 0.3, GX{return where(x > 0, gy, gy* a);
-}
-}
-, {"elu", Code::elu, true, 4, GX{return where(x > 0, gy, gy*(y + a));
-}
-}
-, {"selu", Code::selu, true, 4, GX{return where(x > 0, gy* selu_scale, gy*(y + selu_scale * selu_alpha));
-}
-}
-, {"gelu", Code::gelu, true, 8, GX{return gy * gelu_slope(x, a != 0);
-}
-}
-, {"silu", Code::silu, true, 4, GX{const Tensor s = sigmoid(x);
-return gy * s * (x * (1 - s) + 1);
-}
-}
-, {"clip", Code::hardtanh, false, 0.3, GX{return where(logical_and(x >= a, x <= b), gy, 0);
-}
-}
-, {"hardtanh", Code::hardtanh, false, 0.3, GX{return where(logical_and(x >= a, x <= b), gy, 0);
-}
-}
-,
-}
-;
+// clang-format off
+const Rule rules[] = {
+    {"neg", Code::neg, false, 0.3, GX(-gy)},
+    {"abs", Code::abs, false, 0.3, GX(gy * sign(x))},
+    {"sign", Code::sign, false, 0.3, GX(Tensor())},
+    {"square", Code::square, false, 0.3, GX(gy * x * 2)},
+    {"sqrt", Code::sqrt, true, 1, GX(gy / (y * 2))},
+    {"rsqrt", Code::rsqrt, true, 1, GX(gy * y * square(y) * -0.5)},
+    {"reciprocal", Code::reciprocal, true, 1, GX(-gy * square(y))},
+    {"exp", Code::exp, true, 2, GX(gy * y)},
+    {"expm1", Code::expm1, true, 3, GX(gy * (y + 1))},
+    {"log", Code::log, true, 3, GX(gy / x)},
+    {"log1p", Code::log1p, true, 3, GX(gy / (x + 1))},
+    {"sin", Code::sin, true, 3, GX(gy * cos(x))},
+    {"cos", Code::cos, true, 3, GX(-gy * sin(x))},
+    {"tanh", Code::tanh, true, 4, GX(gy * (1 - square(y)))},
+    {"erf", Code::erf, true, 6, GX(gy * exp(-square(x)) * (2 / std::sqrt(std::numbers::pi)))},
+    {"floor", Code::floor, false, 0.3, GX(Tensor())},
+    {"ceil", Code::ceil, false, 0.3, GX(Tensor())},
+    {"round", Code::round, false, 0.3, GX(Tensor())},
+    {"sigmoid", Code::sigmoid, true, 4, GX(gy * y * (1 - y))},
+    {"softplus", Code::softplus, true, 6, GX(gy * sigmoid(x * a))},
+    {"relu", Code::relu, false, 0.3, GX(where(x > 0, gy, 0))},
+    {"leaky_relu", Code::leaky_relu, true, 0.3, GX(where(x > 0, gy, gy * a))},
+    {"elu", Code::elu, true, 4, GX(where(x > 0, gy, gy * (y + a)))},
+    {"selu", Code::selu, true, 4, GX(where(x > 0, gy * selu_scale, gy * (y + selu_scale * selu_alpha)))},
+    {"gelu", Code::gelu, true, 8, GX(gy * gelu_slope(x, a != 0))},
+    {"silu", Code::silu, true, 4, GX(gy * silu_slope(x, sigmoid(x)))},
+    {"clip", Code::hardtanh, false, 0.3, GX(where(logical_and(x >= a, x <= b), gy, 0))},
+    {"hardtanh", Code::hardtanh, false, 0.3, GX(where(logical_and(x >= a, x <= b), gy, 0))},
+};
+// clang-format on
 #undef GX
 
 class Unary final : public ElementwiseOp {
