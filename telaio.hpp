@@ -3,6 +3,7 @@
 
 #include <telaio/autograd/compile.hpp>
 #include <telaio/autograd/context.hpp>
+#include <telaio/autograd/draw.hpp>
 #include <telaio/autograd/grad.hpp>
 #include <telaio/autograd/op.hpp>
 #include <telaio/autograd/tensor.hpp>
