@@ -160,16 +160,16 @@ HWY_EXPORT(SumWeightsF64);
 namespace {
 
 void sum_windows(const WindowSums<float>& s, int64_t begin, int64_t end) {
-  HWY_DYNAMIC_DISPATCH(SumWindowsF32)(s, begin, end);
+  TELAIO_DISPATCH(SumWindowsF32)(s, begin, end);
 }
 void sum_windows(const WindowSums<double>& s, int64_t begin, int64_t end) {
-  HWY_DYNAMIC_DISPATCH(SumWindowsF64)(s, begin, end);
+  TELAIO_DISPATCH(SumWindowsF64)(s, begin, end);
 }
 void sum_weights(const WeightSums<float>& s, int64_t begin, int64_t end, float* gw) {
-  HWY_DYNAMIC_DISPATCH(SumWeightsF32)(s, begin, end, gw);
+  TELAIO_DISPATCH(SumWeightsF32)(s, begin, end, gw);
 }
 void sum_weights(const WeightSums<double>& s, int64_t begin, int64_t end, double* gw) {
-  HWY_DYNAMIC_DISPATCH(SumWeightsF64)(s, begin, end, gw);
+  TELAIO_DISPATCH(SumWeightsF64)(s, begin, end, gw);
 }
 
 // Cycles for one output row: two vector operations a tap and vector of 16 channels, and some for each position.

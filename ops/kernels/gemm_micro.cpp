@@ -14,7 +14,7 @@ namespace telaio::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Rows of the register tile, which is two vectors wide. With one register to broadcast A and two for B:
-// 32 registers hold 14 x 2 sums, 16 hold 6 x 2. A plain 4 x 2 where the compiler emulates vectors.
+// 32 registers hold 14 x 2 sums, 16 hold 6 x 2. A plain 4 x 2 where vectors are scalars.
 #if HWY_TARGET == HWY_AVX3
 constexpr int tile_rows = 14;
 #elif HWY_TARGET == HWY_AVX2
@@ -137,19 +137,19 @@ HWY_EXPORT(MultiplyBlockF64);
 
 template <>
 MicroTile micro_tile<float>() {
-  return HWY_DYNAMIC_DISPATCH(TileF32)();
+  return TELAIO_DISPATCH(TileF32)();
 }
 template <>
 MicroTile micro_tile<double>() {
-  return HWY_DYNAMIC_DISPATCH(TileF64)();
+  return TELAIO_DISPATCH(TileF64)();
 }
 template <>
 void multiply_block(const BlockProduct<float>& block) {
-  HWY_DYNAMIC_DISPATCH(MultiplyBlockF32)(block);
+  TELAIO_DISPATCH(MultiplyBlockF32)(block);
 }
 template <>
 void multiply_block(const BlockProduct<double>& block) {
-  HWY_DYNAMIC_DISPATCH(MultiplyBlockF64)(block);
+  TELAIO_DISPATCH(MultiplyBlockF64)(block);
 }
 
 }  // namespace telaio::kernels
