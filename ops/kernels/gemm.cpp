@@ -140,10 +140,11 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
   const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);
-  parallel_for(plan.row_tasks * plan.column_tasks * plan.parts, grain, [&](int64_t begin, int64_t end) {
+  const int64_t tiles = plan.row_tasks * plan.column_tasks;
+  parallel_for(tiles * plan.parts, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t part = task % plan.parts, tile = task / plan.parts;
-      run_task(s, plan, operands, packed, partial, part, tile / plan.column_tasks * plan.rows,
+      const int64_t tile = task % tiles;  // neighbouring tasks share a part of k, hence of B, in the cache
+      run_task(s, plan, operands, packed, partial, task / tiles, tile / plan.column_tasks * plan.rows,
                tile % plan.column_tasks * plan.columns);
     }
   });
