@@ -90,17 +90,32 @@ struct Position {
   }
 };
 
+// Elements travel as bits: as unsigned integers of their size, in and out by memcpy, whatever their type.
 template <class T>
-void gather(const void* src, int64_t stride, void* dst, int64_t n) {
-  const T* from = static_cast<const T*>(src);
-  T* to = static_cast<T*>(dst);
-  if (stride == 0) std::fill_n(to, n, *from);
-  else if (stride == 1) std::copy_n(from, n, to);
-  else
-    for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
+T load(const void* data, int64_t index) {
+  T value;
+  std::memcpy(&value, static_cast<const char*>(data) + index * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  return value;
+}
+template <class T>
+void store(T value, void* data, int64_t index) {
+  std::memcpy(static_cast<char*>(data) + index * static_cast<int64_t>(sizeof(T)), &value, sizeof(T));
 }
 
-/// dst[i] = src[i * stride]; only sizes matter, so elements travel as unsigned integers.
+template <class T>
+void fill_run(T value, void* dst, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) store(value, dst, i);
+}
+
+template <class T>
+void gather(const void* src, int64_t stride, void* dst, int64_t n) {
+  if (stride == 0) fill_run(load<T>(src, 0), dst, n);
+  else if (stride == 1) std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
+  else
+    for (int64_t i = 0; i < n; ++i) store(load<T>(src, i * stride), dst, i);
+}
+
+/// dst[i] = src[i * stride]
 void gather(int elem_size, const void* src, int64_t stride, void* dst, int64_t n) {
   switch (elem_size) {
     case 1:
@@ -229,7 +244,7 @@ namespace {
 
 /// A copy whose source is contiguous along `axis`, not along the innermost: transposes it tile by tile.
 template <class T>
-void transpose(const Loops& loops, int axis, const T* src, T* dst) {
+void transpose(const Loops& loops, int axis, const void* src, void* dst) {
   // A tile is read in whole cache lines along `axis`, kept here, and written in whole lines along the innermost axis:
   // powers of two as row lengths then do not evict a line between its uses.
   constexpr int64_t tile = 64 / sizeof(T);
@@ -263,15 +278,17 @@ void transpose(const Loops& loops, int axis, const T* src, T* dst) {
       for (int64_t column = 0; column < columns; column += tile) {
         const int64_t width = std::min(tile, columns - column);
         alignas(64) T block[tile][tile];
-        const T* source = src + from + column * column_stride;
-        T* target = dst + to + column;
+        const void* source = at(src, from + column * column_stride, sizeof(T));
+        void* target = at(dst, to + column, sizeof(T));
         if (height == tile && width == tile) {
-          for (int64_t c = 0; c < tile; ++c) std::copy_n(source + c * column_stride, tile, block[c]);
+          for (int64_t c = 0; c < tile; ++c)
+            std::memcpy(block[c], at(source, c * column_stride, sizeof(T)), sizeof(block[c]));
           for (int64_t r = 0; r < tile; ++r)
-            for (int64_t c = 0; c < tile; ++c) target[r * row_stride + c] = block[c][r];
+            for (int64_t c = 0; c < tile; ++c) store(block[c][r], target, r * row_stride + c);
         } else {
           for (int64_t r = 0; r < height; ++r)
-            for (int64_t c = 0; c < width; ++c) target[r * row_stride + c] = source[c * column_stride + r];
+            for (int64_t c = 0; c < width; ++c)
+              store(load<T>(source, c * column_stride + r), target, r * row_stride + c);
         }
       }
     }
@@ -279,17 +296,17 @@ void transpose(const Loops& loops, int axis, const T* src, T* dst) {
 }
 
 template <class T>
-void copy(const Loops& loops, const T* src, T* dst) {
+void copy(const Loops& loops, const void* src, void* dst) {
   if (loops.inner_stride(0) != 1 && loops.inner_stride(0) != 0)
     for (int axis = 1; axis < loops.rank; ++axis)
-      if (loops.strides[axis][0] == 1) return transpose(loops, axis, src, dst);
+      if (loops.strides[axis][0] == 1) return transpose<T>(loops, axis, src, dst);
 
   const double cycles = loops.inner_stride(0) == 1 ? copy_cycles : pack_cycles;
   parallel_for(loops.count, grain_for(cycles), [&](int64_t begin, int64_t end) {
     Position position(loops, begin);
     while (begin < end) {
       const int64_t n = std::min(end - begin, loops.inner() - position.index[0]);
-      gather<T>(src + position.offset[0], loops.inner_stride(0), dst + begin, n);
+      gather<T>(at(src, position.offset[0], sizeof(T)), loops.inner_stride(0), at(dst, begin, sizeof(T)), n);
       begin += n;
       position.advance(loops, n);
     }
@@ -312,11 +329,11 @@ void copy_strided(int elem_size, int rank, const int64_t* shape, const int64_t* 
   if (loops.count == 0) return;
   switch (elem_size) {
     case 1:
-      return copy(loops, static_cast<const uint8_t*>(src), static_cast<uint8_t*>(dst));
+      return copy<uint8_t>(loops, src, dst);
     case 4:
-      return copy(loops, static_cast<const uint32_t*>(src), static_cast<uint32_t*>(dst));
+      return copy<uint32_t>(loops, src, dst);
     default:
-      return copy(loops, static_cast<const uint64_t*>(src), static_cast<uint64_t*>(dst));
+      return copy<uint64_t>(loops, src, dst);
   }
 }
 
