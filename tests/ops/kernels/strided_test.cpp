@@ -158,6 +158,33 @@ TEST(ForEachChunk, FillsARepeatedInputOnceARun) {
   }
 }
 
+// Small integers in the positions let float hold every sum exactly; the grain cuts inside runs.
+TEST(ForEachChunk, BroadcastsOfEveryPeriod) {
+  for (int64_t columns : {1, 2, 3, 10, 63, 64, 65, 511, 512, 513, 5000}) {
+    const int64_t rows = 20011 / columns;
+    const std::vector<int64_t> shape = {rows, columns}, dense = {columns, 1};
+    std::vector<float> x(rows * columns), values(std::max(rows, columns));
+    std::iota(x.begin(), x.end(), 0.f);
+    std::iota(values.begin(), values.end(), 1.f);
+    for (const std::vector<int64_t>& strides : {std::vector<int64_t>{0, 1}, {1, 0}, {0, 0}})
+      for (const double cycles : {1.0, 30.0, 300.0}) {
+        const Operand operands[] = {{x.data(), sizeof(float), dense.data()},
+                                    {values.data(), sizeof(float), strides.data()}};
+        std::vector<float> y(x.size(), -1);
+        for_each_chunk(2, shape.data(), operands, y.data(), sizeof(float), cycles,
+                       [](const void* const* in, void* out, int64_t n) {
+                         const auto* a = static_cast<const float*>(in[0]);
+                         const auto* b = static_cast<const float*>(in[1]);
+                         for (int64_t i = 0; i < n; ++i) static_cast<float*>(out)[i] = a[i] + b[i];
+                       });
+        for (int64_t row = 0, i = 0; row < rows; ++row)
+          for (int64_t column = 0; column < columns; ++column, ++i)
+            ASSERT_EQ(y[i], x[i] + values[row * strides[0] + column * strides[1]])
+                << columns << " columns, strides " << print(strides) << ", " << cycles << " cycles, element " << i;
+      }
+  }
+}
+
 TEST(ForEachChunk, TheOutputMayBeAContiguousInput) {
   std::mt19937_64 random(seed);
   for (const std::vector<int64_t>& shape : {std::vector<int64_t>{7, 200}, {100, 3}, {5, 4, 130}}) {
