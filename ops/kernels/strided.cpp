@@ -161,9 +161,9 @@ using Chunk = FunctionRef<void(const void* const*, void*, int64_t)>;
 
 /// What the tasks of one for_each_chunk share.
 struct Job {
-  Loops loops;
+  const Loops& loops;
   std::span<const Operand> inputs;
-  std::array<bool, max_inputs> whole{};  // contiguous from the first element to the last
+  const std::array<bool, max_inputs>& whole;  // contiguous from the first element to the last
   void* out;
   int out_elem_size;
   Chunk chunk;

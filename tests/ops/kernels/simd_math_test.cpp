@@ -1,5 +1,6 @@
 // The vector functions against <cmath>, for every SIMD target: special values exactly, the rest within a bound in units
-// in the last place that each row states (about 1.3 times what was measured over the targets).
+// in the last place that each row states (1.2 to 1.6 times the worst measured over the targets and, for float, every
+// 101st bit pattern).
 #include <gtest/gtest.h>
 
 #include <telaio/ops/kernels/elementwise.hpp>
@@ -47,7 +48,7 @@ std::vector<Row<T>> rows() {
       {"log", UnaryOp::log, TELAIO_STD(log), 0, 4, 2},
       {"log1p", UnaryOp::log1p, TELAIO_STD(log1p), -1, 4, 2.5},
       {"tanh", UnaryOp::tanh, TELAIO_STD(tanh), -22, 22, 3.5},
-      {"erf", UnaryOp::erf, TELAIO_STD(erf), -6.5, 6.5, 2.5},
+      {"erf", UnaryOp::erf, TELAIO_STD(erf), -6.5, 6.5, 3},
       {"sin", UnaryOp::sin, TELAIO_STD(sin), -100, 100, 1},
       {"cos", UnaryOp::cos, TELAIO_STD(cos), -100, 100, 1},
       {"sigmoid", UnaryOp::sigmoid, sigmoid<Wide<T>>, f32 ? -104 : -746, 40, 3.5},
