@@ -3,6 +3,7 @@
 #include <cmath>
 #include <ostream>
 
+#include "for_each_simd_target.hpp"
 #include "kernel_testing.hpp"
 
 namespace telaio::kernels {
@@ -16,7 +17,6 @@ void PrintTo(const Conv2dGeometry& g, std::ostream* os) {
 namespace {
 
 using testing::nans;
-using testing::on_every_target;
 using testing::Random;
 using testing::same_bits;
 using testing::Scratch;
@@ -120,7 +120,7 @@ Conv2dGeometry random_geometry(Random& random) {
 }
 
 TYPED_TEST(Conv2d, AndItsGradientsAreExactOnWholeNumbers) {
-  on_every_target([] {
+  for_each_simd_target([] {
     for (uint64_t seed = 0; seed < 150; ++seed) {
       Random random(seed);
       expect_exact<TypeParam>(random_geometry(random), random);
@@ -130,7 +130,7 @@ TYPED_TEST(Conv2d, AndItsGradientsAreExactOnWholeNumbers) {
 }
 
 TYPED_TEST(Conv2d, DepthwiseIsExactOnWholeNumbers) {
-  on_every_target([] {
+  for_each_simd_target([] {
     for (uint64_t seed = 0; seed < 100; ++seed) {
       Random random(seed);
       Conv2dGeometry g = random_geometry(random);
@@ -230,7 +230,7 @@ TYPED_TEST(Conv2d, AnInfinityReachesExactlyTheWindowsThatHoldIt) {
                            .pad_top = 1,
                            .pad_left = 1,
                            .groups = groups};
-    on_every_target([&] {
+    for_each_simd_target([&] {
       std::vector<T> image(static_cast<size_t>(image_size(g)), T(1)), out = nans<T>(out_size(g));
       const std::vector<T> filter(static_cast<size_t>(filter_size(g)), T(1));
       image[(4 * g.w + 6) * g.c] = std::numeric_limits<T>::infinity();  // image 0, row 4, the last column

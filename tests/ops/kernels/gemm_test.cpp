@@ -2,13 +2,13 @@
 
 #include <cmath>
 
+#include "for_each_simd_target.hpp"
 #include "kernel_testing.hpp"
 
 namespace telaio::kernels {
 namespace {
 
 using testing::nans;
-using testing::on_every_target;
 using testing::Random;
 using testing::same_bits;
 using testing::Scratch;
@@ -72,7 +72,7 @@ MatrixView<T> random_view(Random& random, std::vector<T>& data, int64_t rows, in
 
 TYPED_TEST(Matmul, IsExactOnWholeNumbersInEveryLayout) {
   using T = TypeParam;
-  on_every_target([] {
+  for_each_simd_target([] {
     for (uint64_t seed = 0; seed < 120; ++seed) {
       Random random(seed);
       const int64_t most = seed % 3 == 0 ? 7 : 80;
@@ -87,7 +87,7 @@ TYPED_TEST(Matmul, IsExactOnWholeNumbersInEveryLayout) {
 
 TYPED_TEST(Matmul, OfEveryTileEdgeIsExact) {
   using T = TypeParam;
-  on_every_target([] {
+  for_each_simd_target([] {
     Random random(1);
     for (int64_t m = 1; m <= 30; ++m) {
       for (int64_t n = 1; n <= 66; n += n < 34 ? 1 : 8) {
@@ -104,7 +104,7 @@ TYPED_TEST(Matmul, OfEveryTileEdgeIsExact) {
 // that is below k epsilon.
 TYPED_TEST(Matmul, ErrsNoMoreThanSummationMay) {
   using T = TypeParam;
-  on_every_target([] {
+  for_each_simd_target([] {
     Random random(2);
     // The last is split along k.
     for (const GemmShape& s : {GemmShape{33, 47, 1000}, GemmShape{130, 70, 257}, GemmShape{20, 30, 40'000}}) {
@@ -147,7 +147,7 @@ TYPED_TEST(Matmul, OfNoProductsIsZero) {
 TYPED_TEST(Matmul, NonFiniteValuesReachExactlyTheirRowOrColumn) {
   using T = TypeParam;
   constexpr T inf = std::numeric_limits<T>::infinity();
-  on_every_target([] {
+  for_each_simd_target([] {
     const GemmShape s{17, 35, 9};
     std::vector<T> a(static_cast<size_t>(s.m * s.k), T(0)), b(static_cast<size_t>(s.k * s.n), T(0));
     a[16 * s.k + 4] = inf;  // 0·inf is NaN: the zeros of B are multiplied

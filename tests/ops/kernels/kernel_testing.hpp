@@ -3,33 +3,18 @@
 
 #include <gtest/gtest.h>
 
-#include <telaio/ops/kernels/simd_target.hpp>
-
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <new>
 #include <random>
+#include <string>
 #include <vector>
 
-#include <hwy/targets.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
 namespace telaio::kernels::testing {
-
-/// Runs the body once on every SIMD target that this machine has.
-template <class Body>
-void on_every_target(const Body& body) {
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    SCOPED_TRACE(hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    body();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-}
 
 /// Runs the body with this many threads, whatever the machine has.
 template <class Body>

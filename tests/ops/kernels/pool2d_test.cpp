@@ -4,6 +4,7 @@
 #include <cmath>
 #include <ostream>
 
+#include "for_each_simd_target.hpp"
 #include "kernel_testing.hpp"
 
 namespace telaio::kernels {
@@ -17,7 +18,6 @@ void PrintTo(const Pool2dGeometry& g, std::ostream* os) {
 namespace {
 
 using testing::nans;
-using testing::on_every_target;
 using testing::Random;
 using testing::same_bits;
 using testing::with_threads;
@@ -115,7 +115,7 @@ std::vector<int32_t> naive_argmax(const Pool2dGeometry& g, const std::vector<T>&
 // Whole numbers from -4 to 4 make many ties; some NaN and infinities among them.
 TYPED_TEST(Pool2d, MaxIsTheFirstLargestOrTheFirstNan) {
   using T = TypeParam;
-  on_every_target([] {
+  for_each_simd_target([] {
     for (uint64_t seed = 0; seed < 150; ++seed) {
       Random random(seed);
       const Pool2dGeometry g = random_geometry(random);
@@ -162,7 +162,7 @@ TYPED_TEST(Pool2d, MaxScatterAddsWhereTheLargestWas) {
 // a rounding for each quotient and each sum.
 TYPED_TEST(Pool2d, AverageAndItsGradientMatchPlainLoops) {
   using T = TypeParam;
-  on_every_target([] {
+  for_each_simd_target([] {
     for (uint64_t seed = 0; seed < 150; ++seed) {
       Random random(seed);
       const Pool2dGeometry g = random_geometry(random);
