@@ -1,7 +1,6 @@
 #include <telaio/ops/kernels/gemm.hpp>
 
 #include <algorithm>
-#include <cstring>
 
 namespace telaio::kernels {
 namespace {
@@ -90,6 +89,7 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
                        .a_order = operands.a_order,
                        .b = packed + n0 * s.k + k0 * plan.panel,
                        .b_panel_step = s.k * plan.panel,
+                       .b_row_step = plan.panel,
                        .c_rows = c_rows,
                        .c_column = n0,
                        .accumulate = block > first});
