@@ -4,6 +4,7 @@
 #include <telaio/ops/kernels/simd_target.hpp>
 
 #include <algorithm>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "telaio/ops/kernels/depthwise2d.cpp"
@@ -47,103 +48,135 @@ namespace telaio::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Every `step`-th element.
-template <class D, class T = hn::TFromD<D>>
+// Every `step`-th element; a whole vector where the step is known to be 1.
+template <bool unit, class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> LoadStrided(D d, const T* p, int64_t step) {
-  if (hn::MaxLanes(d) == 1 || step == 1) return hn::LoadU(d, p);
+  if constexpr (unit) return hn::LoadU(d, p);
   HWY_ALIGN T lanes[hn::MaxLanes(d)];
   for (size_t i = 0; i < hn::MaxLanes(d); ++i) lanes[i] = p[static_cast<int64_t>(i) * step];
   return hn::Load(d, lanes);
 }
-template <class D, class T = hn::TFromD<D>>
+template <bool unit, class D, class T = hn::TFromD<D>>
 HWY_INLINE void StoreStrided(hn::Vec<D> v, D d, T* p, int64_t step) {
-  if (hn::MaxLanes(d) == 1 || step == 1) return hn::StoreU(v, d, p);
+  if constexpr (unit) return hn::StoreU(v, d, p);
   HWY_ALIGN T lanes[hn::MaxLanes(d)];
   hn::Store(v, d, lanes);
   for (size_t i = 0; i < hn::MaxLanes(d); ++i) p[static_cast<int64_t>(i) * step] = lanes[i];
 }
 
-// The results of channels c, c + 1, ... (as many as d has lanes) at position (n, py, px).
-template <class D, class T = hn::TFromD<D>>
+// Calls body(d, vectors, c) for all channels: four vectors at a time, one at a time, and single channels. `vectors` is
+// a compile-time constant; four chains of sums hide the latency of the additions and share the work per tap.
+template <class T, class Body>
+HWY_INLINE void ForChannels(int64_t channels, const Body& body) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 1> single;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  int64_t c = 0;
+  for (; c + 4 * lanes <= channels; c += 4 * lanes) body(d, std::integral_constant<int, 4>(), c);
+  for (; c + lanes <= channels; c += lanes) body(d, std::integral_constant<int, 1>(), c);
+  for (; c < channels; ++c) body(single, std::integral_constant<int, 1>(), c);
+}
+
+// The results of channels c, c + 1, ... (as many as `vectors` vectors hold) at position (n, py, px). `unit`: one copy.
+template <bool unit, int vectors, class D, class T = hn::TFromD<D>>
 HWY_INLINE void SumWindow(D d, const WindowSums<T>& s, int64_t n, int64_t py, int64_t px, int64_t c) {
-  const int64_t copies = std::max(s.source_copies, s.result_copies), pixel = s.channels * s.source_copies;
-  T* result = s.result + n * s.result_n_step + py * s.result_y_step + px * s.result_x_step + c * s.result_copies;
-  for (int64_t to = 0; to < s.result_copies; ++to) {
-    auto sum = hn::Zero(d);
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  const int64_t sources = unit ? 1 : s.source_copies, results = unit ? 1 : s.result_copies;
+  const int64_t copies = std::max(sources, results);
+  T* result = s.result + n * s.result_n_step + py * s.result_y_step + px * s.result_x_step + c * results;
+  for (int64_t to = 0; to < results; ++to) {
+    hn::Vec<D> sum[vectors];
+    for (int v = 0; v < vectors; ++v) sum[v] = hn::Zero(d);
     for (int64_t ty = 0; ty < s.y.taps; ++ty) {
       const int64_t sy = s.y.at(py, ty);
-      for (int64_t tx = 0; tx < s.x.taps; ++tx) {
+      const bool row_inside = sy >= 0 && sy < s.y.size;
+      const T* line = s.source + ((n * s.y.size + sy) * s.x.size * s.channels + c) * sources;
+      const T* filter = s.filter + ty * s.filter_y_step + c * copies + to;
+      for (int64_t tx = 0; tx < s.x.taps; ++tx, filter += s.filter_x_step) {
         const int64_t sx = s.x.at(px, tx);
-        const bool inside = sy >= 0 && sy < s.y.size && sx >= 0 && sx < s.x.size;
-        const T* source = s.source + ((n * s.y.size + sy) * s.x.size + sx) * pixel + c * s.source_copies;
-        const T* filter = s.filter + ty * s.filter_y_step + tx * s.filter_x_step + c * copies + to;
-        for (int64_t from = 0; from < s.source_copies; ++from) {
-          const auto value = inside ? LoadStrided(d, source + from, s.source_copies) : hn::Zero(d);
-          sum = hn::MulAdd(value, LoadStrided(d, filter + from, copies), sum);
+        const bool inside = row_inside && sx >= 0 && sx < s.x.size;
+        const T* source = line + sx * s.channels * sources;
+        for (int64_t from = 0; from < sources; ++from) {
+          for (int v = 0; v < vectors; ++v) {
+            const int64_t channel = v * lanes;
+            const auto value = inside ? LoadStrided<unit>(d, source + channel * sources + from, sources) : hn::Zero(d);
+            sum[v] = hn::MulAdd(value, LoadStrided<unit>(d, filter + channel * copies + from, copies), sum[v]);
+          }
         }
       }
     }
-    StoreStrided(sum, d, result + to, s.result_copies);
+    for (int v = 0; v < vectors; ++v) StoreStrided<unit>(sum[v], d, result + v * lanes * results + to, results);
   }
 }
 
-template <class T>
+template <bool unit, class T>
 void SumWindows(const WindowSums<T>& s, int64_t begin, int64_t end) {
-  const hn::ScalableTag<T> d;
-  const hn::CappedTag<T, 1> one;
-  constexpr int64_t lanes = hn::MaxLanes(d);
   for (int64_t row = begin; row < end; ++row) {
     const int64_t n = row / s.y.positions, py = row % s.y.positions;
     for (int64_t px = 0; px < s.x.positions; ++px) {
-      int64_t c = 0;
-      for (; c + lanes <= s.channels; c += lanes) SumWindow(d, s, n, py, px, c);
-      for (; c < s.channels; ++c) SumWindow(one, s, n, py, px, c);
+      ForChannels<T>(s.channels,
+                     [&](auto d, auto vectors, int64_t c) HWY_ATTR { SumWindow<unit, vectors()>(d, s, n, py, px, c); });
     }
   }
 }
 
 // Adds what position (n, py, px) contributes to the weights of channels c, c + 1, ...
-template <class D, class T = hn::TFromD<D>>
+template <bool unit, int vectors, class D, class T = hn::TFromD<D>>
 HWY_INLINE void AddOuter(D d, const WeightSums<T>& s, int64_t n, int64_t py, int64_t px, int64_t c, T* gw) {
-  const int64_t outs = s.channels * s.copies;
-  const T* gy = s.gy + ((n * s.y.positions + py) * s.x.positions + px) * outs + c * s.copies;
-  for (int64_t q = 0; q < s.copies; ++q) {
-    const auto g = LoadStrided(d, gy + q, s.copies);
-    T* to = gw + c * s.copies + q;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  const int64_t copies = unit ? 1 : s.copies, outs = s.channels * copies;
+  const T* gy = s.gy + ((n * s.y.positions + py) * s.x.positions + px) * outs + c * copies;
+  for (int64_t q = 0; q < copies; ++q) {
+    hn::Vec<D> g[vectors];
+    for (int v = 0; v < vectors; ++v) g[v] = LoadStrided<unit>(d, gy + v * lanes * copies + q, copies);
+    T* to = gw + c * copies + q;
     for (int64_t ty = 0; ty < s.y.taps; ++ty) {
       const int64_t sy = s.y.at(py, ty);
+      const bool row_inside = sy >= 0 && sy < s.y.size;
+      const T* line = s.image + (n * s.y.size + sy) * s.x.size * s.channels + c;
       for (int64_t tx = 0; tx < s.x.taps; ++tx, to += outs) {
         const int64_t sx = s.x.at(px, tx);
-        const bool inside = sy >= 0 && sy < s.y.size && sx >= 0 && sx < s.x.size;
-        const T* image = s.image + ((n * s.y.size + sy) * s.x.size + sx) * s.channels + c;
-        const auto value = inside ? hn::LoadU(d, image) : hn::Zero(d);
-        StoreStrided(hn::MulAdd(value, g, LoadStrided(d, to, s.copies)), d, to, s.copies);
+        const bool inside = row_inside && sx >= 0 && sx < s.x.size;
+        for (int v = 0; v < vectors; ++v) {
+          const auto value = inside ? hn::LoadU(d, line + sx * s.channels + v * lanes) : hn::Zero(d);
+          T* weight = to + v * lanes * copies;
+          StoreStrided<unit>(hn::MulAdd(value, g[v], LoadStrided<unit>(d, weight, copies)), d, weight, copies);
+        }
       }
     }
   }
 }
 
-template <class T>
+template <bool unit, class T>
 void SumWeights(const WeightSums<T>& s, int64_t begin, int64_t end, T* gw) {
-  const hn::ScalableTag<T> d;
-  const hn::CappedTag<T, 1> one;
-  constexpr int64_t lanes = hn::MaxLanes(d);
   std::fill_n(gw, s.y.taps * s.x.taps * s.channels * s.copies, T(0));
   for (int64_t row = begin; row < end; ++row) {
     const int64_t n = row / s.y.positions, py = row % s.y.positions;
     for (int64_t px = 0; px < s.x.positions; ++px) {
-      int64_t c = 0;
-      for (; c + lanes <= s.channels; c += lanes) AddOuter(d, s, n, py, px, c, gw);
-      for (; c < s.channels; ++c) AddOuter(one, s, n, py, px, c, gw);
+      ForChannels<T>(s.channels, [&](auto d, auto vectors, int64_t c)
+                                     HWY_ATTR { AddOuter<unit, vectors()>(d, s, n, py, px, c, gw); });
     }
   }
 }
 
-void SumWindowsF32(const WindowSums<float>& s, int64_t begin, int64_t end) { SumWindows(s, begin, end); }
-void SumWindowsF64(const WindowSums<double>& s, int64_t begin, int64_t end) { SumWindows(s, begin, end); }
-void SumWeightsF32(const WeightSums<float>& s, int64_t begin, int64_t end, float* gw) { SumWeights(s, begin, end, gw); }
+template <class T>
+void SumWindowsOf(const WindowSums<T>& s, int64_t begin, int64_t end) {
+  if (s.source_copies == 1 && s.result_copies == 1) return SumWindows<true>(s, begin, end);
+  return SumWindows<false>(s, begin, end);
+}
+template <class T>
+void SumWeightsOf(const WeightSums<T>& s, int64_t begin, int64_t end, T* gw) {
+  if (s.copies == 1) return SumWeights<true>(s, begin, end, gw);
+  return SumWeights<false>(s, begin, end, gw);
+}
+
+void SumWindowsF32(const WindowSums<float>& s, int64_t begin, int64_t end) { SumWindowsOf(s, begin, end); }
+void SumWindowsF64(const WindowSums<double>& s, int64_t begin, int64_t end) { SumWindowsOf(s, begin, end); }
+void SumWeightsF32(const WeightSums<float>& s, int64_t begin, int64_t end, float* gw) {
+  SumWeightsOf(s, begin, end, gw);
+}
 void SumWeightsF64(const WeightSums<double>& s, int64_t begin, int64_t end, double* gw) {
-  SumWeights(s, begin, end, gw);
+  SumWeightsOf(s, begin, end, gw);
 }
 
 }  // namespace telaio::kernels::HWY_NAMESPACE
@@ -160,16 +193,16 @@ HWY_EXPORT(SumWeightsF64);
 namespace {
 
 void sum_windows(const WindowSums<float>& s, int64_t begin, int64_t end) {
-  HWY_DYNAMIC_DISPATCH(SumWindowsF32)(s, begin, end);
+  TELAIO_DISPATCH(SumWindowsF32)(s, begin, end);
 }
 void sum_windows(const WindowSums<double>& s, int64_t begin, int64_t end) {
-  HWY_DYNAMIC_DISPATCH(SumWindowsF64)(s, begin, end);
+  TELAIO_DISPATCH(SumWindowsF64)(s, begin, end);
 }
 void sum_weights(const WeightSums<float>& s, int64_t begin, int64_t end, float* gw) {
-  HWY_DYNAMIC_DISPATCH(SumWeightsF32)(s, begin, end, gw);
+  TELAIO_DISPATCH(SumWeightsF32)(s, begin, end, gw);
 }
 void sum_weights(const WeightSums<double>& s, int64_t begin, int64_t end, double* gw) {
-  HWY_DYNAMIC_DISPATCH(SumWeightsF64)(s, begin, end, gw);
+  TELAIO_DISPATCH(SumWeightsF64)(s, begin, end, gw);
 }
 
 // Cycles for one output row: two vector operations a tap and vector of 16 channels, and some for each position.

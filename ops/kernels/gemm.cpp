@@ -1,7 +1,6 @@
 #include <telaio/ops/kernels/gemm.hpp>
 
 #include <algorithm>
-#include <cstring>
 
 namespace telaio::kernels {
 namespace {
@@ -90,6 +89,7 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
                        .a_order = operands.a_order,
                        .b = packed + n0 * s.k + k0 * plan.panel,
                        .b_panel_step = s.k * plan.panel,
+                       .b_row_step = plan.panel,
                        .c_rows = c_rows,
                        .c_column = n0,
                        .accumulate = block > first});
@@ -140,10 +140,11 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
   const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);
-  parallel_for(plan.row_tasks * plan.column_tasks * plan.parts, grain, [&](int64_t begin, int64_t end) {
+  const int64_t tiles = plan.row_tasks * plan.column_tasks;
+  parallel_for(tiles * plan.parts, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t part = task % plan.parts, tile = task / plan.parts;
-      run_task(s, plan, operands, packed, partial, part, tile / plan.column_tasks * plan.rows,
+      const int64_t tile = task % tiles;  // neighbouring tasks share a part of k, hence of B, in the cache
+      run_task(s, plan, operands, packed, partial, task / tiles, tile / plan.column_tasks * plan.rows,
                tile % plan.column_tasks * plan.columns);
     }
   });

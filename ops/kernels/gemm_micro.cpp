@@ -14,7 +14,7 @@ namespace telaio::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Rows of the register tile, which is two vectors wide. With one register to broadcast A and two for B:
-// 32 registers hold 14 x 2 sums, 16 hold 6 x 2. A plain 4 x 2 where the compiler emulates vectors.
+// 32 registers hold 14 x 2 sums, 16 hold 6 x 2. A plain 4 x 2 where vectors are scalars.
 #if HWY_TARGET == HWY_AVX3
 constexpr int tile_rows = 14;
 #elif HWY_TARGET == HWY_AVX2
@@ -31,8 +31,8 @@ MicroTile TileOf() {
 
 // One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
 template <int rows, int vectors, BlockOrder order, class T>
-HWY_NOINLINE void MultiplyTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, int64_t k, T* const* c_rows,
-                               int64_t c_column, int64_t columns, bool accumulate) {
+HWY_NOINLINE void MultiplyTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, int64_t b_step, int64_t k,
+                               T* const* c_rows, int64_t c_column, int64_t columns, bool accumulate) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int64_t lanes = hn::MaxLanes(d);
@@ -56,7 +56,7 @@ HWY_NOINLINE void MultiplyTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
       for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
     }
     a += k_step;
-    b += tile_vectors * lanes;
+    b += b_step;
   }
 
   if (columns == vectors * lanes) {
@@ -89,8 +89,8 @@ template <int rows, int vectors, BlockOrder order, class T>
 void MultiplyPanel(const BlockProduct<T>& block, const T* b, int64_t c_column, int64_t columns, int64_t i) {
   constexpr int64_t row_step = order == BlockOrder::row_major ? gemm_block_depth<T> : 1;
   for (; i + rows <= block.m; i += rows) {
-    MultiplyTile<rows, vectors, order>(block.a + i * row_step, b, block.k, block.c_rows + i, c_column, columns,
-                                       block.accumulate);
+    MultiplyTile<rows, vectors, order>(block.a + i * row_step, b, block.b_row_step, block.k, block.c_rows + i, c_column,
+                                       columns, block.accumulate);
   }
   if constexpr (rows > 1) {
     constexpr int fewer = rows > 8 ? 8 : rows > 4 ? 4 : rows / 2;
@@ -102,6 +102,7 @@ template <BlockOrder order, class T>
 void MultiplyPanels(const BlockProduct<T>& block) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   constexpr int64_t panel = tile_vectors * lanes;
+  static_assert(panel <= widest_micro_tile<T>);
   const T* b = block.b;
   for (int64_t j = 0; j < block.n; j += panel, b += block.b_panel_step) {
     const int64_t columns = std::min(panel, block.n - j);
@@ -137,19 +138,19 @@ HWY_EXPORT(MultiplyBlockF64);
 
 template <>
 MicroTile micro_tile<float>() {
-  return HWY_DYNAMIC_DISPATCH(TileF32)();
+  return TELAIO_DISPATCH(TileF32)();
 }
 template <>
 MicroTile micro_tile<double>() {
-  return HWY_DYNAMIC_DISPATCH(TileF64)();
+  return TELAIO_DISPATCH(TileF64)();
 }
 template <>
 void multiply_block(const BlockProduct<float>& block) {
-  HWY_DYNAMIC_DISPATCH(MultiplyBlockF32)(block);
+  TELAIO_DISPATCH(MultiplyBlockF32)(block);
 }
 template <>
 void multiply_block(const BlockProduct<double>& block) {
-  HWY_DYNAMIC_DISPATCH(MultiplyBlockF64)(block);
+  TELAIO_DISPATCH(MultiplyBlockF64)(block);
 }
 
 }  // namespace telaio::kernels

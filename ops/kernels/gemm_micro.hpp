@@ -5,12 +5,12 @@
 
 namespace telaio::kernels {
 
-/// The largest block of A: its rows, and its columns for each type. Such a block takes 64 KB, lives on the stack of the
+/// The largest block of A: its rows, and its columns for each type. Such a block takes 48 KB, lives on the stack of the
 /// task that fills it and stays in the second-level cache while the panels of B pass by; a panel of B as deep as the
-/// block takes 32 KB on AVX-512, which the first-level cache holds.
+/// block takes 24 KB on AVX-512, which the first-level cache holds. Half or a third more depth measured the same.
 inline constexpr int64_t gemm_block_rows = 64;
 template <class T>
-inline constexpr int64_t gemm_block_depth = 1024 / sizeof(T);
+inline constexpr int64_t gemm_block_depth = 768 / sizeof(T);
 
 /// How a block of A lies in memory: whichever way its source lies, so that filling it is a copy and not a
 /// transposition.
@@ -25,17 +25,20 @@ struct MicroTile {
 };
 template <class T>
 MicroTile micro_tile();
+/// The most columns of any target's tile: two vectors of 64 bytes.
+template <class T>
+inline constexpr int64_t widest_micro_tile = 128 / sizeof(T);
 
 /// C (+)= A·B for [m,k]·[k,n] with m <= gemm_block_rows, k <= gemm_block_depth<T>. B is a row of panels as wide as the
-/// register tile, panel j at b + j * b_panel_step holding its k rows one after the other. Columns of the last panel
-/// beyond n are multiplied but never stored. Row i of C starts at c_rows[i] + c_column.
+/// register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart. Columns of the last panel
+/// beyond n are read and multiplied but never stored. Row i of C starts at c_rows[i] + c_column.
 template <class T>
 struct BlockProduct {
   int64_t m, n, k;
   const T* a;
   BlockOrder a_order;
   const T* b;
-  int64_t b_panel_step;
+  int64_t b_panel_step, b_row_step;
   T* const* c_rows;
   int64_t c_column;
   bool accumulate;  ///< add to C instead of overwriting it

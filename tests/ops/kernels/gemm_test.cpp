@@ -1,0 +1,203 @@
+#include <telaio/ops/kernels/gemm.hpp>
+
+#include <cmath>
+
+#include "for_each_simd_target.hpp"
+#include "kernel_testing.hpp"
+
+namespace telaio::kernels {
+namespace {
+
+using testing::nans;
+using testing::Random;
+using testing::same_bits;
+using testing::Scratch;
+using testing::with_threads;
+
+template <class T>
+class Matmul : public ::testing::Test {};
+using FloatTypes = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Matmul, FloatTypes);
+
+template <class T>
+std::vector<T> run(const GemmShape& s, const MatrixView<T>& a, const MatrixView<T>& b) {
+  std::vector<T> c = nans<T>(s.m * s.n);
+  const Scratch scratch(matmul_scratch_bytes<T>(s));
+  matmul<T>(s, a, b, c.data(), scratch);
+  return c;
+}
+
+template <class T>
+std::vector<T> run(const GemmShape& s, const std::vector<T>& a, const std::vector<T>& b) {
+  return run<T>(s, {a.data(), s.k, 1}, {b.data(), s.n, 1});
+}
+
+template <class T>
+double at(const MatrixView<T>& view, int64_t i, int64_t j) {
+  return static_cast<double>(view.data[i * view.row_stride + j * view.column_stride]);
+}
+
+template <class T>
+std::vector<T> naive(const GemmShape& s, const MatrixView<T>& a, const MatrixView<T>& b) {
+  std::vector<T> c;
+  for (int64_t i = 0; i < s.m; ++i) {
+    for (int64_t j = 0; j < s.n; ++j) {
+      double sum = 0;
+      for (int64_t p = 0; p < s.k; ++p) sum += at(a, i, p) * at(b, p, j);
+      c.push_back(static_cast<T>(sum));
+    }
+  }
+  return c;
+}
+
+// A view of a [rows, columns] matrix in `data`, laid out in one of the ways that callers may have it.
+template <class T>
+MatrixView<T> random_view(Random& random, std::vector<T>& data, int64_t rows, int64_t columns) {
+  data = random.whole_numbers<T>(6 * rows * columns + 1);
+  switch (random.in(0, 5)) {
+    case 0:
+      return {data.data(), columns, 1};
+    case 1:
+      return {data.data(), 1, rows};
+    case 2:
+      return {data.data(), 3 * columns, 2};
+    case 3:
+      return {data.data() + rows * columns, -columns, 1};
+    case 4:
+      return {data.data() + rows * columns, 1, -rows};
+    default:
+      return {data.data(), 0, random.in(0, 1)};
+  }
+}
+
+TYPED_TEST(Matmul, IsExactOnWholeNumbersInEveryLayout) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    for (uint64_t seed = 0; seed < 120; ++seed) {
+      Random random(seed);
+      const int64_t most = seed % 3 == 0 ? 7 : 80;
+      const GemmShape s{random.in(0, most), random.in(0, most), random.in(0, seed % 5 == 0 ? 600 : most)};
+      SCOPED_TRACE(::testing::Message() << "shape " << s.m << "," << s.n << "," << s.k);
+      std::vector<T> a_data, b_data;
+      const MatrixView<T> a = random_view(random, a_data, s.m, s.k), b = random_view(random, b_data, s.k, s.n);
+      ASSERT_EQ(run(s, a, b), naive(s, a, b));
+    }
+  });
+}
+
+TYPED_TEST(Matmul, OfEveryTileEdgeIsExact) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(1);
+    for (int64_t m = 1; m <= 30; ++m) {
+      for (int64_t n = 1; n <= 66; n += n < 34 ? 1 : 8) {
+        const GemmShape s{m, n, 5};
+        const std::vector<T> a = random.whole_numbers<T>(m * s.k), b = random.whole_numbers<T>(s.k * n);
+        ASSERT_EQ(run(s, a, b), naive<T>(s, {a.data(), s.k, 1}, {b.data(), n, 1})) << m << "x" << n;
+      }
+    }
+  });
+}
+
+// A sum of k products in any order, each step rounded, errs by at most k u / (1 - k u) times the sum of the products'
+// magnitudes, u = epsilon / 2 (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). For the k here
+// that is below k epsilon.
+TYPED_TEST(Matmul, ErrsNoMoreThanSummationMay) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(2);
+    // The last is split along k.
+    for (const GemmShape& s : {GemmShape{33, 47, 1000}, GemmShape{130, 70, 257}, GemmShape{20, 30, 40'000}}) {
+      const std::vector<T> a = random.reals<T>(s.m * s.k), b = random.reals<T>(s.k * s.n), c = run(s, a, b);
+      for (int64_t i = 0; i < s.m; ++i) {
+        for (int64_t j = 0; j < s.n; ++j) {
+          long double sum = 0, magnitude = 0;
+          for (int64_t p = 0; p < s.k; ++p) {
+            const long double product = static_cast<long double>(a[i * s.k + p]) * b[p * s.n + j];
+            sum += product;
+            magnitude += std::abs(product);
+          }
+          const long double bound = static_cast<long double>(s.k) * std::numeric_limits<T>::epsilon() * magnitude;
+          ASSERT_LE(std::abs(c[i * s.n + j] - sum), bound) << i << "," << j;
+        }
+      }
+    }
+  });
+}
+
+TYPED_TEST(Matmul, GivesTheSameBitsOnOneAndManyThreads) {
+  using T = TypeParam;
+  Random random(3);
+  for (const GemmShape& s : {GemmShape{300, 500, 300}, GemmShape{100, 60, 30'000}, GemmShape{3, 2000, 2000}}) {
+    const std::vector<T> a = random.reals<T>(s.m * s.k), b = random.reals<T>(s.k * s.n);
+    std::vector<T> one, many;
+    with_threads(1, [&] { one = run(s, a, b); });
+    with_threads(8, [&] { many = run(s, a, b); });
+    EXPECT_TRUE(same_bits(one, many)) << s.m << "," << s.n << "," << s.k;
+  }
+}
+
+TYPED_TEST(Matmul, OfNoProductsIsZero) {
+  using T = TypeParam;
+  EXPECT_EQ(run<T>({2, 3, 0}, std::vector<T>{}, std::vector<T>{}), std::vector<T>(6, T(0)));
+  EXPECT_TRUE(run<T>({0, 3, 2}, std::vector<T>{}, std::vector<T>(6)).empty());
+  EXPECT_TRUE(run<T>({3, 0, 2}, std::vector<T>(6), std::vector<T>{}).empty());
+}
+
+TYPED_TEST(Matmul, NonFiniteValuesReachExactlyTheirRowOrColumn) {
+  using T = TypeParam;
+  constexpr T inf = std::numeric_limits<T>::infinity();
+  for_each_simd_target([] {
+    const GemmShape s{17, 35, 9};
+    std::vector<T> a(static_cast<size_t>(s.m * s.k), T(0)), b(static_cast<size_t>(s.k * s.n), T(0));
+    a[16 * s.k + 4] = inf;  // 0·inf is NaN: the zeros of B are multiplied
+    b[8 * s.n + 34] = std::numeric_limits<T>::quiet_NaN();
+    const std::vector<T> c = run(s, a, b);
+    for (int64_t i = 0; i < s.m; ++i) {
+      for (int64_t j = 0; j < s.n; ++j) EXPECT_EQ(std::isnan(c[i * s.n + j]), i == 16 || j == 34) << i << "," << j;
+    }
+  });
+}
+
+template <class T>
+void expect_batches_match(const GemmShape& s, int64_t outer, int64_t inner, uint64_t seed) {
+  Random random(seed);
+  // a is [outer, 1, m, k], b is [1, inner, k, n], both broadcast.
+  const std::vector<T> a = random.whole_numbers<T>(outer * s.m * s.k), b = random.whole_numbers<T>(inner * s.k * s.n);
+  const int64_t shape[] = {outer, inner}, a_strides[] = {s.m * s.k, 0}, b_strides[] = {0, s.k * s.n};
+  std::vector<T> c = nans<T>(outer * inner * s.m * s.n), expected;
+  const Scratch scratch(matmul_batched_scratch_bytes<T>(s, outer * inner));
+  with_threads(8, [&] {
+    matmul_batched<T>(s, {2, shape, a_strides}, {a.data(), s.k, 1}, {2, shape, b_strides}, {b.data(), s.n, 1}, c.data(),
+                      scratch);
+  });
+  for (int64_t i = 0; i < outer; ++i) {
+    for (int64_t j = 0; j < inner; ++j) {
+      const auto one = naive<T>(s, {a.data() + i * s.m * s.k, s.k, 1}, {b.data() + j * s.k * s.n, s.n, 1});
+      expected.insert(expected.end(), one.begin(), one.end());
+    }
+  }
+  EXPECT_EQ(c, expected);
+}
+
+TYPED_TEST(Matmul, BatchesBroadcast) {
+  using T = TypeParam;
+  expect_batches_match<T>({3, 4, 5}, 7, 11, 4);
+  expect_batches_match<T>({8, 9, 10}, 50, 40, 5);     // enough small ones for several chunks
+  expect_batches_match<T>({150, 170, 160}, 2, 2, 6);  // large ones, each parallel within
+  expect_batches_match<T>({3, 4, 5}, 0, 2, 7);
+  expect_batches_match<T>({3, 4, 0}, 2, 2, 8);
+}
+
+TYPED_TEST(Matmul, ABatchOfRankZeroIsOneMatrix) {
+  using T = TypeParam;
+  const std::vector<T> a{1, 2}, b{3, 4};
+  std::vector<T> c = nans<T>(1);
+  const Scratch scratch(matmul_batched_scratch_bytes<T>({1, 1, 2}, 1));
+  matmul_batched<T>({1, 1, 2}, {0, nullptr, nullptr}, {a.data(), 2, 1}, {0, nullptr, nullptr}, {b.data(), 1, 1},
+                    c.data(), scratch);
+  EXPECT_EQ(c[0], 11);
+}
+
+}  // namespace
+}  // namespace telaio::kernels
