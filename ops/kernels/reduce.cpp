@@ -60,7 +60,7 @@ struct Max {
   template <class D, class V = hn::Vec<D>>
   static V apply(D, V a, V b) {
     if constexpr (std::is_floating_point_v<hn::TFromD<D>>)
-      return hn::IfThenElse(hn::Or(hn::Gt(b, a), hn::Ne(b, b)), b, a);
+      return hn::IfThenElse(hn::Or(hn::Gt(b, a), hn::IsNaN(b)), b, a);
     else return hn::Max(a, b);
   }
 };
@@ -76,7 +76,7 @@ struct Min {
   template <class D, class V = hn::Vec<D>>
   static V apply(D, V a, V b) {
     if constexpr (std::is_floating_point_v<hn::TFromD<D>>)
-      return hn::IfThenElse(hn::Or(hn::Lt(b, a), hn::Ne(b, b)), b, a);
+      return hn::IfThenElse(hn::Or(hn::Lt(b, a), hn::IsNaN(b)), b, a);
     else return hn::Min(a, b);
   }
 };
