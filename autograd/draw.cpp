@@ -75,7 +75,7 @@ std::string to_text(const std::vector<Tensor>& outputs) {
     text +=
         fmt::format("%{} = {}({}){}{} -> {}", listing.number_of.at(node), node->op().name(),
                     listing.names(node->inputs()), attributes.empty() ? "" : " ", attributes, fmt::join(specs, ", "));
-    if (!node->scope().empty()) text += "   " + node->scope();
+    if (!node->scope().empty()) text += fmt::format("   {}", node->scope());
     if (node->where().line() != 0) text += fmt::format("   {}:{}", file_name(node->where()), node->where().line());
     if (node->backward()) text += "   (backward)";
     text += '\n';
@@ -95,9 +95,9 @@ std::string to_dot(const std::vector<Tensor>& outputs) {
     const bool leaf = node->kind() != Node::Kind::compute;
     std::string label(node->op().name());
     for (const Tensor& x : node->inputs())
-      if (is_number(*x.node())) label += " " + number(*x.node());
+      if (is_number(*x.node())) label += fmt::format(" {}", number(*x.node()));
     if (const std::string attributes = node->op().attributes(); !attributes.empty())
-      label += "\\n" + escaped(attributes);
+      label += fmt::format("\\n{}", escaped(attributes));
     const char* fill = leaf ? "#ffffff" : node->backward() ? "#ffd8a8" : "#cfe3ff";
     std::string line = fmt::format("n{} [label=\"{}\", fillcolor=\"{}\"{}];\n", listing.number_of.at(node), label, fill,
                                    leaf ? ", shape=ellipse, style=filled" : "");
