@@ -1,6 +1,6 @@
 // Elementary functions on vectors of float and double. Included once per SIMD target.
 //
-// Every function agrees with <cmath> on ±0, ±inf, NaN, subnormals and overflow, and within 2.5 units in the last place
+// Every function agrees with <cmath> on ±0, ±inf, NaN, subnormals and overflow, and within 3 units in the last place
 // elsewhere (measured; simd_math_test.cpp states a bound for each). D is a vector tag of float or double, V its vector;
 // a float D may be a part of a vector only where said so.
 //

@@ -110,10 +110,13 @@ void fill_run(T value, void* dst, int64_t n) {
 
 template <class T>
 void gather(const void* src, int64_t stride, void* dst, int64_t n) {
-  if (stride == 0) fill_run(load<T>(src, 0), dst, n);
-  else if (stride == 1) std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
-  else
+  if (stride == 0) {
+    fill_run(load<T>(src, 0), dst, n);
+  } else if (stride == 1 && n >= 16) {  // below that the call costs more than the loop
+    std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
+  } else {
     for (int64_t i = 0; i < n; ++i) store(load<T>(src, i * stride), dst, i);
+  }
 }
 
 /// dst[i] = src[i * stride]

@@ -18,7 +18,7 @@ using testing::HasSubstr;
 
 TEST(SimdTarget, TheBestIsChosenUnlessTheEnvironmentNamesOne) {
   const char* wish = std::getenv("TELAIO_SIMD");
-  EXPECT_EQ(simd_target(), wish != nullptr ? wish : simd_targets().front());
+  EXPECT_EQ(simd_target(), wish != nullptr && *wish != '\0' ? wish : simd_targets().front());
 }
 
 TEST(SimdTarget, CanBeSwitchedAtAnyTime) {

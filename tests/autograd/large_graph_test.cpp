@@ -1,0 +1,58 @@
+// Graphs far deeper than any stack.
+#include <gtest/gtest.h>
+
+#include <telaio/autograd/node.hpp>
+#include <telaio/telaio.hpp>
+
+namespace telaio {
+namespace {
+
+constexpr int links = 1'000'000;
+
+TEST(LargeGraph, AMillionChainedOpsBuildEvaluateDifferentiateAndDie) {
+  const Tensor x(0.5);
+  Tensor y = x;
+  const Tensor one(1.0);
+  for (int i = 0; i < links; ++i) y = i % 2 == 0 ? y + one : y - one;
+  EXPECT_EQ(y.item<double>(), 0.5);
+  const Tensor g = grad(y, x);
+  EXPECT_EQ(g.item<double>(), 1);
+}
+
+TEST(LargeGraph, CompilesToo) {
+  const auto f = compile([](const Tensor& x) {
+    Tensor y = x;
+    for (int i = 0; i < 100'000; ++i) y = sin(y);
+    return grad(y, x);
+  });
+  const double g = f(Tensor(0.5)).item<double>();
+  EXPECT_GT(g, 0);
+  EXPECT_LT(g, 1);
+}
+
+TEST(LargeGraph, WideGraphsToo) {
+  const Tensor x(2.0);
+  std::vector<Tensor> leaves;
+  for (int i = 0; i < 100'000; ++i) leaves.push_back(x * i);
+  while (leaves.size() > 1) {
+    std::vector<Tensor> sums;
+    for (size_t i = 0; i < leaves.size(); i += 2)
+      sums.push_back(i + 1 < leaves.size() ? leaves[i] + leaves[i + 1] : leaves[i]);
+    leaves = std::move(sums);
+  }
+  EXPECT_EQ(grad(leaves[0], x).item<double>(), 100'000.0 * 99'999 / 2);
+}
+
+TEST(LargeGraph, ATrainingLoopHasBoundedMemory) {
+  Variable w("w", Tensor(0.0));
+  for (int i = 0; i < 100'000; ++i) w.assign(w + 1);
+  EXPECT_EQ(w.read().item<double>(), 100'000);
+  EXPECT_TRUE(w.read().node()->inputs().empty());
+  const auto step = compile([&] { w.assign(w - 1); });
+  for (int i = 0; i < 100'000; ++i) step();
+  EXPECT_EQ(w.read().item<double>(), 0);
+  EXPECT_TRUE(w.read().node()->inputs().empty());
+}
+
+}  // namespace
+}  // namespace telaio
