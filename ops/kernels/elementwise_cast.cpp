@@ -33,6 +33,9 @@ template <class To, class From>
 HWY_INLINE void Cast(const From* x, void* out, int64_t n) {
   if constexpr (std::is_same_v<From, To>) {
     if (n > 0) std::memmove(out, x, static_cast<size_t>(n) * sizeof(To));
+  } else if constexpr (std::is_same_v<From, bool>) {
+    // A bool is a byte of 0 or 1; g++ vectorises the loop over bytes only.
+    Cast<To>(reinterpret_cast<const unsigned char*>(x), out, n);
   } else {
     To* y = static_cast<To*>(out);
     for (int64_t i = 0; i < n; ++i) y[i] = scalar_cast<To>(x[i]);

@@ -61,15 +61,20 @@ HWY_INLINE void Compare(CompareOp op, const T* a, const T* b, bool* y, int64_t n
   }
 }
 
+template <class T>
+HWY_INLINE void Where(const bool* c, const T* a, const T* b, T* y, int64_t n) {
+  // A bool is a byte of 0 or 1; g++ vectorises the loop over bytes only.
+  const unsigned char* byte = reinterpret_cast<const unsigned char*>(c);
+  for (int64_t i = 0; i < n; ++i) {
+    const T yes = a[i];
+    const T no = b[i];
+    y[i] = byte[i] != 0 ? yes : no;
+  }
+}
+
 #define TELAIO_COMPARE_AND_WHERE(T, Suffix)                                                                   \
   void Compare##Suffix(CompareOp op, const T* a, const T* b, bool* y, int64_t n) { Compare(op, a, b, y, n); } \
-  void Where##Suffix(const bool* c, const T* a, const T* b, T* y, int64_t n) {                                \
-    for (int64_t i = 0; i < n; ++i) {                                                                         \
-      const T yes = a[i];                                                                                     \
-      const T no = b[i];                                                                                      \
-      y[i] = c[i] ? yes : no;                                                                                 \
-    }                                                                                                         \
-  }
+  void Where##Suffix(const bool* c, const T* a, const T* b, T* y, int64_t n) { Where(c, a, b, y, n); }
 TELAIO_FOR_EACH_TYPE(TELAIO_COMPARE_AND_WHERE)
 #undef TELAIO_COMPARE_AND_WHERE
 

@@ -98,8 +98,9 @@ TELAIO_UNARY(SquareOp, hn::Mul(x, x));
 TELAIO_UNARY(SqrtOp, hn::Sqrt(x));
 TELAIO_UNARY(RsqrtOp, hn::Div(hn::Set(d, T(1)), hn::Sqrt(x)));
 TELAIO_UNARY(ReciprocalOp, hn::Div(hn::Set(d, T(1)), x));
-TELAIO_UNARY(FloorOp, hn::Floor(x));
-TELAIO_UNARY(CeilOp, hn::Ceil(x));
+// The sign is right for every x, and Highway's scalar target loses that of zeros.
+TELAIO_UNARY(FloorOp, hn::CopySign(hn::Floor(x), x));
+TELAIO_UNARY(CeilOp, hn::CopySign(hn::Ceil(x), x));
 TELAIO_UNARY(RoundOp, RoundHalfEven(d, x));
 TELAIO_UNARY(ExpOp, Exp(d, x));
 TELAIO_UNARY(Expm1Op, Expm1(d, x));

@@ -1,8 +1,8 @@
 // Elementary functions on vectors of float and double. Included once per SIMD target.
 //
-// Every function agrees with <cmath> on ±0, ±inf, NaN, subnormals and overflow, and within 4 units in the last place
-// elsewhere (simd_math_test.cpp states the measured bounds). D is a vector tag of float or double, V its vector; a
-// float D may be a part of a vector only where said so.
+// Every function agrees with <cmath> on ±0, ±inf, NaN, subnormals and overflow, and within 3 units in the last place
+// elsewhere (measured; simd_math_test.cpp states a bound for each). D is a vector tag of float or double, V its vector;
+// a float D may be a part of a vector only where said so.
 //
 // Nothing here converts between floating point and integers, which Highway's targets do not do alike out of range:
 // adding 1.5·2^52 (double) or 1.5·2^23 (float) leaves the nearest integer in the low bits of the sum.
@@ -273,8 +273,8 @@ HWY_INLINE V Erf(D d, V x) {
       constexpr float p[] = {5.638259427386472e-1f,  -2.741127028184656e-1f, 3.404879937665872e-1f,
                              -4.944515323274145e-1f, 6.210004621745983e-1f,  -5.824733027278666e-1f,
                              3.687424674597105e-1f,  -1.387039388740657e-1f, 2.326819970068386e-2f};
-      // Past 4, where erf is 1 to the last bit, z would overflow; the series for p holds up to 2, where q = 1/x is ½,
-      // and from there on its error, times erfc(2) < 0.005, is below the last bit too (tested).
+      // From 4 on erf is 1 to the last bit. Cephes changes to another polynomial at 2, but there erfc is below 0.005,
+      // and this one is still accurate enough for 1 - erfc.
       const V b = hn::IfThenElse(hn::Gt(a, hn::Set(d, T(4))), hn::Set(d, T(4)), a);
       const V q = hn::Div(one, b);
       const V erfc = hn::Mul(hn::Mul(Exp(d, hn::Neg(hn::Mul(b, b))), q), Poly(d, hn::Mul(q, q), p));

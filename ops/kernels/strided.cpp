@@ -69,6 +69,7 @@ struct Position {
   std::array<int64_t, max_inputs> offset{};
 
   Position(const Loops& loops, int64_t flat) {
+    if (flat == 0) return;  // spares a small call the divisions
     for (int axis = 0; axis < loops.rank; ++axis) {
       index[axis] = flat % loops.shape[axis];
       flat /= loops.shape[axis];
@@ -90,17 +91,35 @@ struct Position {
   }
 };
 
+// Elements travel as bits: as unsigned integers of their size, in and out by memcpy, whatever their type.
 template <class T>
-void gather(const void* src, int64_t stride, void* dst, int64_t n) {
-  const T* from = static_cast<const T*>(src);
-  T* to = static_cast<T*>(dst);
-  if (stride == 0) std::fill_n(to, n, *from);
-  else if (stride == 1) std::copy_n(from, n, to);
-  else
-    for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
+T load(const void* data, int64_t index) {
+  T value;
+  std::memcpy(&value, static_cast<const char*>(data) + index * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  return value;
+}
+template <class T>
+void store(T value, void* data, int64_t index) {
+  std::memcpy(static_cast<char*>(data) + index * static_cast<int64_t>(sizeof(T)), &value, sizeof(T));
 }
 
-/// dst[i] = src[i * stride]; only sizes matter, so elements travel as unsigned integers.
+template <class T>
+void fill_run(T value, void* dst, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) store(value, dst, i);
+}
+
+template <class T>
+void gather(const void* src, int64_t stride, void* dst, int64_t n) {
+  if (stride == 0) {
+    fill_run(load<T>(src, 0), dst, n);
+  } else if (stride == 1 && n >= 16) {  // below that the call costs more than the loop
+    std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
+  } else {
+    for (int64_t i = 0; i < n; ++i) store(load<T>(src, i * stride), dst, i);
+  }
+}
+
+/// dst[i] = src[i * stride]
 void gather(int elem_size, const void* src, int64_t stride, void* dst, int64_t n) {
   switch (elem_size) {
     case 1:
@@ -117,13 +136,37 @@ const char* at(const void* data, int64_t elements, int elem_size) {
 }
 char* at(void* data, int64_t elements, int elem_size) { return static_cast<char*>(data) + elements * elem_size; }
 
+template <class T>
+void pack(const Loops& loops, int k, Position position, const void* data, void* dst, int64_t n) {
+  const int64_t stride = loops.inner_stride(k);
+  while (n > 0) {
+    const int64_t step = std::min(n, loops.inner() - position.index[0]);
+    gather<T>(at(data, position.offset[k], sizeof(T)), stride, dst, step);
+    dst = at(dst, step, sizeof(T));
+    n -= step;
+    position.advance(loops, step);
+  }
+}
+
+/// Writes operand k's n elements from `position` on, in row-major order, to dst.
+void pack(const Loops& loops, int k, const Position& position, const Operand& operand, void* dst, int64_t n) {
+  switch (operand.elem_size) {
+    case 1:
+      return pack<uint8_t>(loops, k, position, operand.data, dst, n);
+    case 4:
+      return pack<uint32_t>(loops, k, position, operand.data, dst, n);
+    default:
+      return pack<uint64_t>(loops, k, position, operand.data, dst, n);
+  }
+}
+
 using Chunk = FunctionRef<void(const void* const*, void*, int64_t)>;
 
 /// What the tasks of one for_each_chunk share.
 struct Job {
-  Loops loops;
+  const Loops& loops;
   std::span<const Operand> inputs;
-  std::array<bool, max_inputs> whole{};  // contiguous from the first element to the last
+  const std::array<bool, max_inputs>& whole;  // contiguous from the first element to the last
   void* out;
   int out_elem_size;
   Chunk chunk;
@@ -131,7 +174,8 @@ struct Job {
   void run(int64_t begin, int64_t end) const { loops.inner() >= short_run ? by_run(begin, end) : by_block(begin, end); }
 
  private:
-  using Buffers = std::array<std::array<uint64_t, buffer_elements>, max_inputs>;
+  // One more short run than a chunk needs, so that a repeated run can be entered anywhere.
+  using Buffers = std::array<std::array<uint64_t, buffer_elements + short_run>, max_inputs>;
 
   /// Long inner runs: each is one chunk, or several if an operand must be packed.
   void by_run(int64_t begin, int64_t end) const {
@@ -146,19 +190,16 @@ struct Job {
       int64_t n = std::min(end - begin, loops.inner() - position.index[0]);
       if (packs) n = std::min(n, buffer_elements);
       for (int k = 0; k < loops.operands; ++k) {
+        const int size = inputs[k].elem_size;
         const int64_t stride = loops.inner_stride(k);
-        const void* src = at(inputs[k].data, position.offset[k], inputs[k].elem_size);
-        if (stride == 1) {
-          in[k] = src;
-          continue;
-        }
-        in[k] = buffers[k].data();
-        if (stride != 0) {
-          gather(inputs[k].elem_size, src, stride, buffers[k].data(), n);
-        } else if (repeated[k] != src) {
+        const void* src = at(inputs[k].data, position.offset[k], size);
+        in[k] = stride == 1 ? src : buffers[k].data();
+        if (stride == 0) {
           // The whole run's worth, so that the chunks after this one find it done.
-          gather(inputs[k].elem_size, src, 0, buffers[k].data(), std::min(loops.inner(), buffer_elements));
+          if (repeated[k] != src) gather(size, src, 0, buffers[k].data(), std::min(loops.inner(), buffer_elements));
           repeated[k] = src;
+        } else if (stride != 1) {
+          gather(size, src, stride, buffers[k].data(), n);
         }
       }
       chunk(in.data(), at(out, begin, out_elem_size), n);
@@ -167,28 +208,36 @@ struct Job {
     }
   }
 
-  /// Short inner runs: every operand that is not contiguous as a whole is packed, many runs to a chunk.
+  /// Short inner runs: every operand that is not contiguous as a whole is packed, many runs to a chunk. One that
+  /// repeats the same run all over (a bias) is packed once.
   void by_block(int64_t begin, int64_t end) const {
     alignas(64) Buffers buffers;
     std::array<const void*, max_inputs> in{};
+    std::array<bool, max_inputs> periodic{};
+    const int64_t period = loops.inner();
+    for (int k = 0; k < loops.operands; ++k) {
+      periodic[k] = !whole[k];
+      for (int axis = 1; axis < loops.rank; ++axis) periodic[k] &= loops.strides[axis][k] == 0;
+      const int64_t needed = std::min(loops.count, period + std::min(end - begin, buffer_elements));
+      if (periodic[k]) pack(loops, k, Position(loops, 0), inputs[k], buffers[k].data(), needed);
+    }
+
     Position position(loops, begin);
     while (begin < end) {
       const int64_t n = std::min(end - begin, buffer_elements);
-      for (int k = 0; k < loops.operands; ++k)
-        in[k] = whole[k] ? at(inputs[k].data, begin, inputs[k].elem_size) : static_cast<const void*>(buffers[k].data());
-      for (int64_t done = 0; done < n;) {
-        const int64_t step = std::min(n - done, loops.inner() - position.index[0]);
-        for (int k = 0; k < loops.operands; ++k) {
-          if (whole[k]) continue;
-          const int size = inputs[k].elem_size;
-          gather(size, at(inputs[k].data, position.offset[k], size), loops.inner_stride(k),
-                 at(buffers[k].data(), done, size), step);
+      for (int k = 0; k < loops.operands; ++k) {
+        if (whole[k]) {
+          in[k] = at(inputs[k].data, begin, inputs[k].elem_size);
+        } else if (periodic[k]) {
+          in[k] = at(static_cast<const void*>(buffers[k].data()), begin % period, inputs[k].elem_size);
+        } else {
+          pack(loops, k, position, inputs[k], buffers[k].data(), n);
+          in[k] = buffers[k].data();
         }
-        done += step;
-        position.advance(loops, step);
       }
       chunk(in.data(), at(out, begin, out_elem_size), n);
       begin += n;
+      if (begin < end) position = Position(loops, begin);
     }
   }
 };
@@ -227,29 +276,50 @@ void for_each_chunk(int rank, const int64_t* shape, std::span<const Operand> inp
 
 namespace {
 
+/// A cache line's worth of elements.
+template <class T>
+constexpr int64_t tile_size = 64 / sizeof(T);
+
+/// dst[r * row_stride + c] = src[c * column_stride + r] for at most tile_size rows and columns. A full tile is read in
+/// whole cache lines, kept here, and written in whole lines: with powers of two as strides, lines that compete for one
+/// place in the cache then do not evict each other between their uses.
+template <class T>
+void transpose_tile(int64_t rows, int64_t columns, const void* src, int64_t column_stride, void* dst,
+                    int64_t row_stride) {
+  constexpr int64_t tile = tile_size<T>;
+  if (rows == tile && columns == tile) {
+    alignas(64) T block[tile][tile];
+    for (int64_t c = 0; c < tile; ++c) std::memcpy(block[c], at(src, c * column_stride, sizeof(T)), sizeof(block[c]));
+    for (int64_t r = 0; r < tile; ++r)
+      for (int64_t c = 0; c < tile; ++c) store(block[c][r], dst, r * row_stride + c);
+  } else {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c) store(load<T>(src, c * column_stride + r), dst, r * row_stride + c);
+  }
+}
+
 /// A copy whose source is contiguous along `axis`, not along the innermost: transposes it tile by tile.
 template <class T>
-void transpose(const Loops& loops, int axis, const T* src, T* dst) {
-  // A tile is read in whole cache lines along `axis`, kept here, and written in whole lines along the innermost axis:
-  // powers of two as row lengths then do not evict a line between its uses.
-  constexpr int64_t tile = 64 / sizeof(T);
+void transpose(const Loops& loops, int axis, const void* src, void* dst) {
+  constexpr int64_t tile = tile_size<T>;
   const int64_t rows = loops.shape[axis];
   const int64_t columns = loops.shape[0];
   const int64_t column_stride = loops.strides[0][0];
   int64_t row_stride = 1;  // of dst
   for (int a = 0; a < axis; ++a) row_stride *= loops.shape[a];
 
-  // The two tiled axes and all others.
-  const int64_t row_tiles = (rows + tile - 1) / tile;
-  const int64_t others = loops.count / (rows * columns);
-  const double cycles = pack_cycles * static_cast<double>(tile * columns);
-  parallel_for(others * row_tiles, grain_for(cycles), [&](int64_t begin, int64_t end) {
+  // A band of a few tiles' rows, so that a page of src is not left after a single cache line.
+  constexpr int64_t band_rows = 4 * tile;
+  const int64_t bands = (rows + band_rows - 1) / band_rows;
+  const int64_t others = loops.count / (rows * columns);  // positions along all other axes
+  const double cycles = pack_cycles * static_cast<double>(band_rows * columns);
+  parallel_for(others * bands, grain_for(cycles), [&](int64_t begin, int64_t end) {
     for (int64_t band = begin; band < end; ++band) {
-      const int64_t row = band % row_tiles * tile;
-      const int64_t height = std::min(tile, rows - row);
-      int64_t from = row;
-      int64_t to = row * row_stride;
-      int64_t rest = band / row_tiles;
+      const int64_t first_row = band % bands * band_rows;
+      const int64_t last_row = std::min(rows, first_row + band_rows);
+      int64_t from = 0;
+      int64_t to = 0;
+      int64_t rest = band / bands;
       int64_t dst_stride = 1;
       for (int a = 0; a < loops.rank; ++a) {
         if (a != 0 && a != axis) {
@@ -260,36 +330,27 @@ void transpose(const Loops& loops, int axis, const T* src, T* dst) {
         }
         dst_stride *= loops.shape[a];
       }
-      for (int64_t column = 0; column < columns; column += tile) {
-        const int64_t width = std::min(tile, columns - column);
-        alignas(64) T block[tile][tile];
-        const T* source = src + from + column * column_stride;
-        T* target = dst + to + column;
-        if (height == tile && width == tile) {
-          for (int64_t c = 0; c < tile; ++c) std::copy_n(source + c * column_stride, tile, block[c]);
-          for (int64_t r = 0; r < tile; ++r)
-            for (int64_t c = 0; c < tile; ++c) target[r * row_stride + c] = block[c][r];
-        } else {
-          for (int64_t r = 0; r < height; ++r)
-            for (int64_t c = 0; c < width; ++c) target[r * row_stride + c] = source[c * column_stride + r];
-        }
-      }
+      for (int64_t column = 0; column < columns; column += tile)
+        for (int64_t row = first_row; row < last_row; row += tile)
+          transpose_tile<T>(std::min(tile, last_row - row), std::min(tile, columns - column),
+                            at(src, from + row + column * column_stride, sizeof(T)), column_stride,
+                            at(dst, to + row * row_stride + column, sizeof(T)), row_stride);
     }
   });
 }
 
 template <class T>
-void copy(const Loops& loops, const T* src, T* dst) {
+void copy(const Loops& loops, const void* src, void* dst) {
   if (loops.inner_stride(0) != 1 && loops.inner_stride(0) != 0)
     for (int axis = 1; axis < loops.rank; ++axis)
-      if (loops.strides[axis][0] == 1) return transpose(loops, axis, src, dst);
+      if (loops.strides[axis][0] == 1) return transpose<T>(loops, axis, src, dst);
 
   const double cycles = loops.inner_stride(0) == 1 ? copy_cycles : pack_cycles;
   parallel_for(loops.count, grain_for(cycles), [&](int64_t begin, int64_t end) {
     Position position(loops, begin);
     while (begin < end) {
       const int64_t n = std::min(end - begin, loops.inner() - position.index[0]);
-      gather<T>(src + position.offset[0], loops.inner_stride(0), dst + begin, n);
+      gather<T>(at(src, position.offset[0], sizeof(T)), loops.inner_stride(0), at(dst, begin, sizeof(T)), n);
       begin += n;
       position.advance(loops, n);
     }
@@ -312,11 +373,11 @@ void copy_strided(int elem_size, int rank, const int64_t* shape, const int64_t* 
   if (loops.count == 0) return;
   switch (elem_size) {
     case 1:
-      return copy(loops, static_cast<const uint8_t*>(src), static_cast<uint8_t*>(dst));
+      return copy<uint8_t>(loops, src, dst);
     case 4:
-      return copy(loops, static_cast<const uint32_t*>(src), static_cast<uint32_t*>(dst));
+      return copy<uint32_t>(loops, src, dst);
     default:
-      return copy(loops, static_cast<const uint64_t*>(src), static_cast<uint64_t*>(dst));
+      return copy<uint64_t>(loops, src, dst);
   }
 }
 

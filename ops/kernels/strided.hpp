@@ -23,7 +23,7 @@ inline constexpr int max_inputs = 3;
 /// elements of inputs[k], out to the matching n of the output, which is contiguous in row-major order and has elements
 /// of out_elem_size bytes. Chunks run in parallel and in no order; how the elements are cut depends on sizes, strides
 /// and cycles_per_element (the cost of chunk an element), never on threads. An input that is not contiguous over a
-/// chunk is packed into a stack buffer first.
+/// chunk is packed into a stack buffer first; a large transposed one is cheaper through copy_strided.
 /// The output may be exactly an input (same pointer and element size) if that input is contiguous; it must not overlap
 /// an input otherwise. With no inputs, `in` is not to be read.
 void for_each_chunk(int rank, const int64_t* shape, std::span<const Operand> inputs, void* out, int out_elem_size,
