@@ -9,7 +9,6 @@
 
 #include <telaio/autograd/builtin.hpp>
 #include <telaio/autograd/node.hpp>
-#include <telaio/autograd/runtime/copy.hpp>
 
 namespace telaio {
 
@@ -103,7 +102,7 @@ T Tensor::item() const {
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  const Array array = contiguous(value());
+  const Array array = value().contiguous();
   const auto count = static_cast<size_t>(numel());
   std::vector<T> result(count);
   with_dtype(dtype(), [&]<class From>() {
