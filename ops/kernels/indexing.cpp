@@ -31,8 +31,9 @@ struct ScatterCut {
   ScatterCut(int64_t outer, int64_t len_, int64_t inner_, int64_t count) : len(len_), inner(inner_) {
     const int64_t work = len + 2 * count;
     blocks = std::max<int64_t>(1, std::min((inner + block - 1) / block, inner * work / 65536));
-    const int64_t few = 8;
-    ranges = std::clamp<int64_t>(few / std::max<int64_t>(1, outer * blocks), 1, std::max<int64_t>(1, len));
+    // A range must win back what reading all indices costs: about four additions' worth each.
+    const int64_t most = std::max<int64_t>(1, std::min(len, inner / blocks / 4));
+    ranges = std::clamp<int64_t>(8 / std::max<int64_t>(1, outer * blocks), 1, most);
     if (work * inner * outer < 65536) ranges = 1;
     tasks = outer * blocks * ranges;
     const double width = static_cast<double>(inner) / static_cast<double>(blocks);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/ops/kernels/reduce_plan.hpp>
@@ -146,6 +147,38 @@ void add_rows(const T* x, int64_t stride, int64_t rows, int64_t width, T* acc) {
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
+/// The halves of a vector combined, and theirs, down to one lane.
+template <class Op, class D>
+hn::TFromD<D> fold_vector(D d, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    return hn::GetLane(v);
+  } else {
+    const hn::Half<D> half;
+    return fold_vector<Op>(half, Op::apply(half, hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
+#endif
+
+/// Combines a row of groups of `lanes` elements, a power of two of them, into the first group: by halves, in vectors
+/// and out of them, so that the order of the additions does not depend on the length of vectors.
+template <class Op, class T>
+void fold_row(int64_t groups, int64_t lanes, T* row) {
+  for (int64_t half = groups / 2; half > 0; half /= 2) {
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (has_vectors<Op, T>) {
+      const hn::ScalableTag<T> d;
+      if (lanes == 1 && 2 * half == static_cast<int64_t>(hn::Lanes(d))) {
+        row[0] = fold_vector<Op>(d, hn::LoadU(d, row));
+        return;
+      }
+    }
+#endif
+    add_rows<Op>(row + half * lanes, 0, 1, half * lanes, row);
+  }
+}
+
 /// Rows combined in a cascade: 64 rows make a leaf, 16 leaves a branch, 16 branches the next, and so on. Each level
 /// has its own accumulators, so no sum takes in more than 16 addends (a leaf: 8 trees) and errors grow with the log.
 template <class Op, class T>
@@ -207,16 +240,16 @@ class Tile {
   Tile(const ReducePlan& plan) : plan_(plan) {}
 
   void run(const T* x, T* y, int64_t task) {
-    const int64_t part = task / (plan_.positions() * plan_.tiles);
-    const int64_t tile = task % plan_.tiles;
-    int64_t position = task / plan_.tiles % plan_.positions();
-    y += part * plan_.outputs;
+    // task = part, position along each kept axis, tile: from the last digit to the first
+    const int64_t tile = last_digit(task, plan_.tiles);
     for (int a = plan_.kept_rank; a-- > 0;) {
       const ReducePlan::Axis& axis = plan_.kept[a];
-      x += position % axis.size * axis.x;
-      y += position % axis.size * axis.y;
-      position /= axis.size;
+      const int64_t i = last_digit(task, axis.size);
+      x += i * axis.x;
+      y += i * axis.y;
     }
+    const int64_t part = task;
+    y += part * plan_.outputs;
     x += tile * plan_.tile * plan_.lane.x;
     y += tile * plan_.tile * plan_.lane.y;
     lanes_ = std::min(plan_.tile, plan_.lane.size - tile * plan_.tile);
@@ -243,12 +276,20 @@ class Tile {
       }
     }
     T* total = cascade_.finish();
-    for (int64_t half = plan_.glue / 2; half > 0; half /= 2)
-      add_rows<Op>(total + half * lanes_, 0, 1, half * lanes_, total);
+    fold_row<Op>(plan_.glue, lanes_, total);
     for (int64_t i = 0; i < lanes_; ++i) y[i * plan_.lane.y] = total[i];
   }
 
  private:
+  /// Takes the last digit off a number whose digits count to different sizes. Divides only where it must: a division
+  /// costs as much as the sum of a short row.
+  static int64_t last_digit(int64_t& number, int64_t size) {
+    if (number < size) return std::exchange(number, 0);
+    const int64_t digit = number % size;
+    number /= size;
+    return digit;
+  }
+
   /// Adds the run x[i·stride + lane], i < count.
   void add_run(const T* x, int64_t count, int64_t stride) {
     const int64_t glue = plan_.glue, width = lanes_ * glue;
