@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <telaio/autograd/runtime/strided.hpp>
+
 namespace telaio {
 
 std::string to_string(const TensorSpec& spec) {
@@ -17,5 +19,13 @@ Storage::~Storage() { ::operator delete(data_, std::align_val_t(alignment)); }
 
 Array::Array(const TensorSpec& spec)
     : spec_(spec), strides_(contiguous_strides(spec.shape)), storage_(new Storage(static_cast<size_t>(spec.bytes()))) {}
+
+Array Array::contiguous() const {
+  if (is_contiguous()) return *this;
+  Array copy(spec_);
+  copy_strided(static_cast<int>(size_of(spec_.dtype)), spec_.shape.rank(), spec_.shape.data(), strides_.data(), bytes(),
+               copy.bytes());
+  return copy;
+}
 
 }  // namespace telaio

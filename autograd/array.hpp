@@ -60,7 +60,9 @@ class Array {
   /// Of the first element, in elements.
   int64_t offset() const { return offset_; }
   const StoragePtr& storage() const { return storage_; }
-  bool contiguous() const { return is_contiguous(spec_.shape, strides_); }
+  bool is_contiguous() const { return telaio::is_contiguous(spec_.shape, strides_); }
+  /// Itself where it is contiguous, else a contiguous copy.
+  Array contiguous() const;
 
   std::byte* bytes() const { return storage_->data() + offset_ * static_cast<int64_t>(size_of(spec_.dtype)); }
   template <class T>

@@ -3,6 +3,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -45,6 +46,11 @@ struct Listing {
     const std::string base = fmt::format("%{}", number_of.at(&node));
     return node.outputs().size() > 1 ? fmt::format("{}.{}", base, tensor.index()) : base;
   }
+  std::string names(const std::vector<Tensor>& tensors) const {
+    std::vector<std::string> all;
+    for (const Tensor& tensor : tensors) all.push_back(name(tensor));
+    return fmt::format("{}", fmt::join(all, ", "));
+  }
 };
 
 std::string escaped(std::string_view text) {
@@ -63,21 +69,18 @@ std::string to_text(const std::vector<Tensor>& outputs) {
   std::string text;
   for (const Node* node : listing.nodes) {
     if (is_number(*node)) continue;
-    std::string operands;
-    for (const Tensor& x : node->inputs()) operands += (operands.empty() ? "" : ", ") + listing.name(x);
-    std::string specs;
-    for (const TensorSpec& spec : node->outputs()) specs += (specs.empty() ? "" : ", ") + to_string(spec);
+    std::vector<std::string> specs;
+    for (const TensorSpec& spec : node->outputs()) specs.push_back(to_string(spec));
     const std::string attributes = node->op().attributes();
-    text += fmt::format("%{} = {}({}){}{} -> {}", listing.number_of.at(node), node->op().name(), operands,
-                        attributes.empty() ? "" : " ", attributes, specs);
-    if (!node->scope().empty()) text += "   " + node->scope();
+    text +=
+        fmt::format("%{} = {}({}){}{} -> {}", listing.number_of.at(node), node->op().name(),
+                    listing.names(node->inputs()), attributes.empty() ? "" : " ", attributes, fmt::join(specs, ", "));
+    if (!node->scope().empty()) text += fmt::format("   {}", node->scope());
     if (node->where().line() != 0) text += fmt::format("   {}:{}", file_name(node->where()), node->where().line());
     if (node->backward()) text += "   (backward)";
     text += '\n';
   }
-  std::string results;
-  for (const Tensor& output : outputs) results += (results.empty() ? "" : ", ") + listing.name(output);
-  return text + "return " + results + '\n';
+  return text + fmt::format("return {}\n", listing.names(outputs));
 }
 
 std::string to_dot(const std::vector<Tensor>& outputs) {
@@ -92,9 +95,9 @@ std::string to_dot(const std::vector<Tensor>& outputs) {
     const bool leaf = node->kind() != Node::Kind::compute;
     std::string label(node->op().name());
     for (const Tensor& x : node->inputs())
-      if (is_number(*x.node())) label += " " + number(*x.node());
+      if (is_number(*x.node())) label += fmt::format(" {}", number(*x.node()));
     if (const std::string attributes = node->op().attributes(); !attributes.empty())
-      label += "\\n" + escaped(attributes);
+      label += fmt::format("\\n{}", escaped(attributes));
     const char* fill = leaf ? "#ffffff" : node->backward() ? "#ffd8a8" : "#cfe3ff";
     std::string line = fmt::format("n{} [label=\"{}\", fillcolor=\"{}\"{}];\n", listing.number_of.at(node), label, fill,
                                    leaf ? ", shape=ellipse, style=filled" : "");

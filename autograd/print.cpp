@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <telaio/autograd/runtime/copy.hpp>
 #include <telaio/autograd/tensor.hpp>
 
 namespace telaio {
@@ -84,7 +83,7 @@ class Printer {
 
 std::string to_string(const Tensor& tensor) {
   if (!tensor.defined()) return "undefined";
-  const Array array = contiguous(tensor.value());
+  const Array array = tensor.value().contiguous();
   return fmt::format("{} {}", to_string(tensor.spec()), Printer(array).print());
 }
 

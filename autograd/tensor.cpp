@@ -1,12 +1,14 @@
 #include <telaio/autograd/tensor.hpp>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include <fmt/format.h>
 
 #include <telaio/autograd/builtin.hpp>
 #include <telaio/autograd/node.hpp>
-#include <telaio/autograd/runtime/copy.hpp>
 
 namespace telaio {
 
@@ -78,7 +80,17 @@ Tensor full(const Shape& shape, double value, DType dtype, const SourceLocation&
     fail("full", error.what(), {}, where);
   }
   Array element(TensorSpec{dtype, {}});
-  with_dtype(dtype, [&]<class T>() { *element.data<T>() = static_cast<T>(value); });
+  with_dtype(dtype, [&]<class T>() {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      // Written so that NaN is refused; 2⁶³ itself is the first double that int64_t cannot hold.
+      const double end = std::ldexp(1.0, std::numeric_limits<T>::digits);
+      const double begin = std::is_signed_v<T> ? -end : 0;
+      if (!(value >= begin && value < end)) {
+        fail("full", fmt::format("{} does not fit {}", value, name_of(dtype)), {}, where);
+      }
+    }
+    *element.data<T>() = static_cast<T>(value);
+  });
   return constant(Array({dtype, shape}, element.storage(), Strides::filled(shape.rank(), 0), 0), where);
 }
 
@@ -90,7 +102,7 @@ T Tensor::item() const {
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  const Array array = contiguous(value());
+  const Array array = value().contiguous();
   const auto count = static_cast<size_t>(numel());
   std::vector<T> result(count);
   with_dtype(dtype(), [&]<class From>() {

@@ -5,7 +5,6 @@
 #include <telaio/autograd/builtin.hpp>
 #include <telaio/autograd/context.hpp>
 #include <telaio/autograd/node.hpp>
-#include <telaio/autograd/runtime/copy.hpp>
 
 namespace telaio {
 
@@ -41,7 +40,7 @@ void check_assignable(const VariableState& state, const Tensor& value, const Sou
 }
 
 void replace(const VariablePtr& state, Array value) {
-  const NodePtr next = variable_node(state, contiguous(value));
+  const NodePtr next = variable_node(state, value.contiguous());
   const std::lock_guard lock(state->mutex);
   state->current = next;
 }

@@ -21,7 +21,7 @@ Tensor conv2d(const Tensor& image, const Tensor& filter, const Conv2dOptions& op
 
 /// The transpose of conv2d (its gradient by the image, as an op of its own): image [N,H,W,O], filter [KH,KW,C/groups,O]
 /// → [N,H',W',C] with H' = (H−1)·stride + dilation·(KH−1) + 1 − padding (`same`: H·stride). output_padding adds rows
-/// and columns at the bottom and right, fewer than the stride.
+/// and columns at the bottom and right, fewer than the stride (none with `same`).
 Tensor conv2d_transpose(const Tensor& image, const Tensor& filter, const Conv2dOptions& options = {},
                         Size2d output_padding = 0, const SourceLocation& where = TELAIO_HERE);
 

@@ -6,10 +6,10 @@ namespace telaio {
 
 void ElementwiseOp::each_chunk(Views x, const View& y, double cycles,
                                FunctionRef<void(const void* const*, void*, int64_t)> chunk) {
-  std::array<kernels::Operand, kernels::max_inputs> inputs{};
+  std::array<ChunkInput, max_chunk_inputs> inputs{};
   for (size_t i = 0; i < x.size(); ++i)
     inputs[i] = {x[i].bytes, static_cast<int>(size_of(x[i].dtype())), x[i].strides->data()};
-  kernels::for_each_chunk(y.shape().rank(), y.shape().data(), std::span(inputs).first(x.size()), y.bytes,
+  for_each_chunk(y.shape().rank(), y.shape().data(), std::span(inputs).first(x.size()), y.bytes,
                           static_cast<int>(size_of(y.dtype())), cycles, chunk);
 }
 

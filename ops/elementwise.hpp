@@ -2,7 +2,7 @@
 #pragma once
 
 #include <telaio/autograd/op.hpp>
-#include <telaio/ops/kernels/strided.hpp>
+#include <telaio/autograd/runtime/strided.hpp>
 
 namespace telaio {
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace telaio {
 
@@ -30,5 +31,23 @@ struct Padding {
   }
   friend bool operator==(const Padding& a, const Padding& b) = default;
 };
+
+/// Where the windows lie along one axis: the borders before and after the image, and how many windows fit.
+struct WindowAxis {
+  int64_t before, after, count;
+};
+struct Windows2d {
+  WindowAxis height, width;
+};
+
+/// Lays windows over an image; `extent` is what a window spans, dilation · (size − 1) + 1. Error, in one line, when
+/// image, window or stride is smaller than 1, padding is negative, a number exceeds 2³¹ − 1, or no window fits.
+Windows2d lay_windows(Size2d image, Size2d extent, Size2d stride, const Padding& padding);
+/// What a window spans. Error, in one line, when size or dilation is smaller than 1 or exceeds 2³¹ − 1.
+Size2d window_extent(Size2d size, Size2d dilation);
+
+/// For drawings: "2", "2x1"; "valid", "same", "1", "0,1,0,1" (top, bottom, left, right).
+std::string to_string(const Size2d& size);
+std::string to_string(const Padding& padding);
 
 }  // namespace telaio

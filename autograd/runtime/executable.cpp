@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include <telaio/autograd/node.hpp>
-#include <telaio/autograd/runtime/copy.hpp>
+#include <telaio/autograd/runtime/strided.hpp>
 
 namespace telaio {
 
@@ -126,7 +126,8 @@ void Executable::execute(const Frame& frame, int index) const {
     case Plan::Step::Kind::wait:
       return;
     case Plan::Step::Kind::copy:
-      return copy_strided(x[0].bytes, *x[0].strides, x[0].shape(), size_of(x[0].dtype()), y[0].bytes);
+      return copy_strided(static_cast<int>(size_of(x[0].dtype())), x[0].shape().rank(), x[0].shape().data(),
+                          x[0].strides->data(), x[0].bytes, y[0].bytes);
     case Plan::Step::Kind::op:
       break;
   }
@@ -195,7 +196,7 @@ void Executable::measure(const Frame& frame, Profile& profile) const {
 std::vector<Array> Executable::run(std::span<const Array> given, std::vector<NodePtr>* read, Profile* profile) const {
   std::vector<Array> inputs;
   inputs.reserve(given.size());
-  for (const Array& array : given) inputs.push_back(contiguous(array));
+  for (const Array& array : given) inputs.push_back(array.contiguous());
   std::vector<Array> results(static_cast<size_t>(plan_.results));
   for (const Plan::Buffer& buffer : plan_.buffers) {
     if (buffer.home != Home::result || results[static_cast<size_t>(buffer.place)].defined()) continue;

@@ -33,8 +33,9 @@ struct Sizes {
   int64_t outer, len, inner, count;
 };
 // Empty, single, prime and (the last ones) large enough for many chunks and every way to cut.
-constexpr Sizes sizes[] = {{0, 3, 2, 4}, {2, 3, 0, 4},   {2, 3, 5, 0},          {1, 1, 1, 1},      {1, 7, 1, 13},
-                           {3, 5, 7, 2}, {2, 11, 67, 9}, {1, 1000, 1, 300'007}, {1, 50, 513, 700}, {40, 31, 17, 211}};
+constexpr Sizes sizes[] = {{0, 3, 2, 4},      {2, 3, 0, 4},      {2, 3, 5, 0},     {1, 1, 1, 1},
+                           {1, 7, 1, 13},     {3, 5, 7, 2},      {2, 11, 67, 9},   {1, 1000, 1, 300'007},
+                           {1, 50, 513, 700}, {1, 50, 40, 5000}, {40, 31, 17, 211}};
 
 /// Draws what a kernel test needs for every size, with both index types, on one thread and on eight.
 template <class Body>

@@ -1,8 +1,8 @@
 // The strided driver against naive loops over indices, on random extents.
 #include <gtest/gtest.h>
 
-#include <telaio/ops/kernels/extents.hpp>
-#include <telaio/ops/kernels/strided.hpp>
+#include <telaio/autograd/runtime/strided.hpp>
+#include <telaio/autograd/shape.hpp>
 
 #include <array>
 #include <atomic>
@@ -13,7 +13,7 @@
 
 #include <oneapi/tbb/global_control.h>
 
-namespace telaio::kernels {
+namespace telaio {
 namespace {
 
 constexpr uint64_t seed = 20240613;
@@ -97,9 +97,9 @@ TEST(ForEachChunk, AgreesWithNaiveLoops) {
     std::vector<double> want;
     for_each_index(shape, [&](const auto& i) { want.push_back(a.at(i) + 1000.0 * b.at(i) - 1e6 * c.at(i)); });
 
-    const Operand operands[] = {{a.origin, sizeof(float), a.strides.data()},
-                                {b.origin, sizeof(uint8_t), b.strides.data()},
-                                {c.origin, sizeof(double), c.strides.data()}};
+    const ChunkInput operands[] = {{a.origin, sizeof(float), a.strides.data()},
+                                   {b.origin, sizeof(uint8_t), b.strides.data()},
+                                   {c.origin, sizeof(double), c.strides.data()}};
     std::vector<double> got(want.size() + 1, -77);
     // 1 cycle: one chunk does. 1000 cycles: many tasks.
     const double cycles = trial % 2 == 0 ? 1 : 1000;
@@ -128,7 +128,7 @@ TEST(ForEachChunk, NoInputsStillCoversTheOutput) {
 TEST(ForEachChunk, HandsContiguousOperandsThroughInOnePiece) {
   const std::vector<int64_t> shape = {4, 1, 5, 6}, strides = {30, 999, 6, 1};
   std::vector<float> x(120), y(120);
-  const Operand operand{x.data(), sizeof(float), strides.data()};
+  const ChunkInput operand{x.data(), sizeof(float), strides.data()};
   int calls = 0;
   for_each_chunk(4, shape.data(), std::span(&operand, 1), y.data(), sizeof(float), 1,
                  [&](const void* const* in, void* out, int64_t n) {
@@ -144,7 +144,7 @@ TEST(ForEachChunk, HandsContiguousOperandsThroughInOnePiece) {
 TEST(ForEachChunk, FillsARepeatedInputOnceARun) {
   const std::vector<int64_t> shape = {3, 1000}, dense = {1000, 1}, column = {1, 0};
   std::vector<float> x(3000), bias = {1, 2, 3}, y(3000);
-  const Operand operands[] = {{x.data(), sizeof(float), dense.data()}, {bias.data(), sizeof(float), column.data()}};
+  const ChunkInput operands[] = {{x.data(), sizeof(float), dense.data()}, {bias.data(), sizeof(float), column.data()}};
   for_each_chunk(2, shape.data(), operands, y.data(), sizeof(float), 1,
                  [&](const void* const* in, void* out, int64_t n) {
                    const auto* b = static_cast<const float*>(in[1]);
@@ -168,8 +168,8 @@ TEST(ForEachChunk, BroadcastsOfEveryPeriod) {
     std::iota(values.begin(), values.end(), 1.f);
     for (const std::vector<int64_t>& strides : {std::vector<int64_t>{0, 1}, {1, 0}, {0, 0}})
       for (const double cycles : {1.0, 30.0, 300.0}) {
-        const Operand operands[] = {{x.data(), sizeof(float), dense.data()},
-                                    {values.data(), sizeof(float), strides.data()}};
+        const ChunkInput operands[] = {{x.data(), sizeof(float), dense.data()},
+                                       {values.data(), sizeof(float), strides.data()}};
         std::vector<float> y(x.size(), -1);
         for_each_chunk(2, shape.data(), operands, y.data(), sizeof(float), cycles,
                        [](const void* const* in, void* out, int64_t n) {
@@ -196,7 +196,7 @@ TEST(ForEachChunk, TheOutputMayBeAContiguousInput) {
     std::iota(b.begin(), b.end(), 1.f);
     std::vector<float> want;
     for_each_index(shape, [&](const auto& i) { want.push_back(a.at(i) * b[i.back()]); });
-    const Operand operands[] = {{a.origin, sizeof(float), a.strides.data()}, {b.data(), sizeof(float), bias.data()}};
+    const ChunkInput operands[] = {{a.origin, sizeof(float), a.strides.data()}, {b.data(), sizeof(float), bias.data()}};
     for_each_chunk(static_cast<int>(shape.size()), shape.data(), operands, a.memory.data(), sizeof(float), 500,
                    [](const void* const* in, void* out, int64_t n) {
                      const auto* x = static_cast<const float*>(in[0]);
@@ -211,7 +211,8 @@ TEST(ForEachChunk, ChunksAndResultsDoNotDependOnThreads) {
   std::mt19937_64 random(seed);
   const std::vector<int64_t> shape = {37, 50, 71};
   const View<float> a(shape, random), b(shape, random);
-  const Operand operands[] = {{a.origin, sizeof(float), a.strides.data()}, {b.origin, sizeof(float), b.strides.data()}};
+  const ChunkInput operands[] = {{a.origin, sizeof(float), a.strides.data()},
+                                 {b.origin, sizeof(float), b.strides.data()}};
   const auto run = [&](size_t threads) {
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, threads);
     std::vector<float> out(static_cast<size_t>(elements(shape)));
@@ -271,8 +272,8 @@ TEST(Fill, RepeatsThePattern) {
     std::vector<uint8_t> b(static_cast<size_t>(n) + 1, 9);
     const double value = 2.5;
     const uint8_t byte = 7;
-    fill(sizeof(double), &value, d.data(), n);
-    fill(sizeof(uint8_t), &byte, b.data(), n);
+    fill_elements(sizeof(double), &value, d.data(), n);
+    fill_elements(sizeof(uint8_t), &byte, b.data(), n);
     EXPECT_EQ(std::count(d.begin(), d.end() - 1, 2.5), n);
     EXPECT_EQ(std::count(b.begin(), b.end() - 1, 7), n);
     EXPECT_EQ(d.back(), -1);
@@ -281,4 +282,4 @@ TEST(Fill, RepeatsThePattern) {
 }
 
 }  // namespace
-}  // namespace telaio::kernels
+}  // namespace telaio

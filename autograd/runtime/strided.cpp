@@ -1,12 +1,12 @@
-#include <telaio/ops/kernels/strided.hpp>
+#include <telaio/autograd/runtime/strided.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
-#include <telaio/ops/kernels/extents.hpp>
+#include <telaio/autograd/shape.hpp>
 
-namespace telaio::kernels {
+namespace telaio {
 namespace {
 
 // Enough elements to forget a call's price, few enough that three buffers of 8-byte elements stay in the L1 cache.
@@ -24,13 +24,13 @@ struct Loops {
   int operands = 0;
   int64_t count = 1;  // of all elements
   std::array<int64_t, max_rank> shape{};
-  std::array<std::array<int64_t, max_inputs>, max_rank> strides{};  // [axis][operand], in elements
+  std::array<std::array<int64_t, max_chunk_inputs>, max_rank> strides{};  // [axis][operand], in elements
 
   int64_t inner() const { return rank == 0 ? 1 : shape[0]; }
   int64_t inner_stride(int k) const { return rank == 0 ? 1 : strides[0][k]; }
 };
 
-Loops normalise(int rank, const int64_t* shape, std::span<const Operand> inputs) {
+Loops normalise(int rank, const int64_t* shape, std::span<const ChunkInput> inputs) {
   Loops loops;
   loops.operands = static_cast<int>(inputs.size());
   for (int axis = rank - 1; axis >= 0; --axis) {
@@ -66,7 +66,7 @@ bool contiguous(const Loops& loops, int k) {
 /// A place in the loops: the index along every axis and the offset of every operand there.
 struct Position {
   std::array<int64_t, max_rank> index{};
-  std::array<int64_t, max_inputs> offset{};
+  std::array<int64_t, max_chunk_inputs> offset{};
 
   Position(const Loops& loops, int64_t flat) {
     if (flat == 0) return;  // spares a small call the divisions
@@ -149,7 +149,7 @@ void pack(const Loops& loops, int k, Position position, const void* data, void* 
 }
 
 /// Writes operand k's n elements from `position` on, in row-major order, to dst.
-void pack(const Loops& loops, int k, const Position& position, const Operand& operand, void* dst, int64_t n) {
+void pack(const Loops& loops, int k, const Position& position, const ChunkInput& operand, void* dst, int64_t n) {
   switch (operand.elem_size) {
     case 1:
       return pack<uint8_t>(loops, k, position, operand.data, dst, n);
@@ -165,8 +165,8 @@ using Chunk = FunctionRef<void(const void* const*, void*, int64_t)>;
 /// What the tasks of one for_each_chunk share.
 struct Job {
   const Loops& loops;
-  std::span<const Operand> inputs;
-  const std::array<bool, max_inputs>& whole;  // contiguous from the first element to the last
+  std::span<const ChunkInput> inputs;
+  const std::array<bool, max_chunk_inputs>& whole;  // contiguous from the first element to the last
   void* out;
   int out_elem_size;
   Chunk chunk;
@@ -175,13 +175,13 @@ struct Job {
 
  private:
   // One more short run than a chunk needs, so that a repeated run can be entered anywhere.
-  using Buffers = std::array<std::array<uint64_t, buffer_elements + short_run>, max_inputs>;
+  using Buffers = std::array<std::array<uint64_t, buffer_elements + short_run>, max_chunk_inputs>;
 
   /// Long inner runs: each is one chunk, or several if an operand must be packed.
   void by_run(int64_t begin, int64_t end) const {
     alignas(64) Buffers buffers;
-    std::array<const void*, max_inputs> in{};
-    std::array<const void*, max_inputs> repeated{};  // the element that the buffer is full of
+    std::array<const void*, max_chunk_inputs> in{};
+    std::array<const void*, max_chunk_inputs> repeated{};  // the element that the buffer is full of
     bool packs = false;
     for (int k = 0; k < loops.operands; ++k) packs |= loops.inner_stride(k) != 1;
 
@@ -212,8 +212,8 @@ struct Job {
   /// repeats the same run all over (a bias) is packed once.
   void by_block(int64_t begin, int64_t end) const {
     alignas(64) Buffers buffers;
-    std::array<const void*, max_inputs> in{};
-    std::array<bool, max_inputs> periodic{};
+    std::array<const void*, max_chunk_inputs> in{};
+    std::array<bool, max_chunk_inputs> periodic{};
     const int64_t period = loops.inner();
     for (int k = 0; k < loops.operands; ++k) {
       periodic[k] = !whole[k];
@@ -244,12 +244,12 @@ struct Job {
 
 }  // namespace
 
-void for_each_chunk(int rank, const int64_t* shape, std::span<const Operand> inputs, void* out, int out_elem_size,
+void for_each_chunk(int rank, const int64_t* shape, std::span<const ChunkInput> inputs, void* out, int out_elem_size,
                     double cycles_per_element, Chunk chunk) {
   const Loops loops = normalise(rank, shape, inputs);
   if (loops.count == 0) return;
 
-  std::array<bool, max_inputs> whole{};
+  std::array<bool, max_chunk_inputs> whole{};
   bool all_whole = true;
   double cycles = cycles_per_element;
   for (int k = 0; k < loops.operands; ++k) {
@@ -260,7 +260,7 @@ void for_each_chunk(int rank, const int64_t* shape, std::span<const Operand> inp
 
   if (all_whole) {
     parallel_for(loops.count, grain_for(cycles), [&](int64_t begin, int64_t end) {
-      std::array<const void*, max_inputs> in{};
+      std::array<const void*, max_chunk_inputs> in{};
       for (int k = 0; k < loops.operands; ++k) in[k] = at(inputs[k].data, begin, inputs[k].elem_size);
       chunk(in.data(), at(out, begin, out_elem_size), end - begin);
     });
@@ -358,7 +358,7 @@ void copy(const Loops& loops, const void* src, void* dst) {
 }
 
 template <class T>
-void fill(const void* pattern, void* dst, int64_t n) {
+void fill_with(const void* pattern, void* dst, int64_t n) {
   T value;
   std::memcpy(&value, pattern, sizeof(T));
   parallel_for(n, grain_for(copy_cycles),
@@ -368,7 +368,7 @@ void fill(const void* pattern, void* dst, int64_t n) {
 }  // namespace
 
 void copy_strided(int elem_size, int rank, const int64_t* shape, const int64_t* strides, const void* src, void* dst) {
-  const Operand operand{src, elem_size, strides};
+  const ChunkInput operand{src, elem_size, strides};
   const Loops loops = normalise(rank, shape, std::span(&operand, 1));
   if (loops.count == 0) return;
   switch (elem_size) {
@@ -381,15 +381,15 @@ void copy_strided(int elem_size, int rank, const int64_t* shape, const int64_t* 
   }
 }
 
-void fill(int elem_size, const void* pattern, void* dst, int64_t n) {
+void fill_elements(int elem_size, const void* pattern, void* dst, int64_t n) {
   switch (elem_size) {
     case 1:
-      return fill<uint8_t>(pattern, dst, n);
+      return fill_with<uint8_t>(pattern, dst, n);
     case 4:
-      return fill<uint32_t>(pattern, dst, n);
+      return fill_with<uint32_t>(pattern, dst, n);
     default:
-      return fill<uint64_t>(pattern, dst, n);
+      return fill_with<uint64_t>(pattern, dst, n);
   }
 }
 
-}  // namespace telaio::kernels
+}  // namespace telaio

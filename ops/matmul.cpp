@@ -1,0 +1,133 @@
+#include <telaio/ops/matmul.hpp>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <telaio/autograd/op.hpp>
+#include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/unary.hpp>
+#include <telaio/ops/views.hpp>
+
+namespace telaio {
+
+namespace {
+
+kernels::GemmShape product_shape(const Shape& a, const Shape& b) {
+  return {a[a.rank() - 2], b[b.rank() - 1], a[a.rank() - 1]};
+}
+
+template <class T>
+kernels::MatrixView<T> matrix(const View& view) {
+  const int rank = view.shape().rank();
+  return {view.data<T>(), (*view.strides)[rank - 2], (*view.strides)[rank - 1]};
+}
+
+// [batch...,M,K]·[batch...,K,N] → [batch...,M,N], the batch axes equal.
+class Matmul final : public Op {
+ public:
+  std::string_view name() const override { return "matmul"; }
+  std::string_view input_name(size_t i) const override { return i == 0 ? "a" : "b"; }
+
+  std::vector<TensorSpec> infer(Specs x) const override {
+    const Shape &a = x[0].shape, &b = x[1].shape;
+    if (!is_float(x[0].dtype) || x[0].dtype != x[1].dtype) throw Error("the factors must both be f32 or both f64");
+    if (a.rank() < 2 || a.rank() != b.rank()) throw Error("the factors must have one rank, 2 or more");
+    const auto shape = product_shape(a, b);
+    if (b[b.rank() - 2] != shape.k)
+      throw Error(fmt::format("the left factor has {} columns, the right one {} rows", shape.k, b[b.rank() - 2]));
+    Shape y = a;
+    for (int axis = 0; axis < a.rank() - 2; ++axis)
+      if (a[axis] != b[axis]) throw Error(fmt::format("the factors differ in batch axis {}", axis));
+    y[a.rank() - 1] = shape.n;
+    return {{x[0].dtype, y}};
+  }
+
+  void run(Views x, Views y, void* scratch) const override {
+    const auto shape = product_shape(x[0].shape(), x[1].shape());
+    const int batch_rank = y[0].shape().rank() - 2;
+    with_float(y[0].dtype(), [&]<class T>() {
+      const auto a = matrix<T>(x[0]), b = matrix<T>(x[1]);
+      if (batch_rank == 0) return kernels::matmul(shape, a, b, y[0].data<T>(), scratch);
+      const int64_t* batch = y[0].shape().data();
+      kernels::matmul_batched(shape, {batch_rank, batch, x[0].strides->data()}, a,
+                              {batch_rank, batch, x[1].strides->data()}, b, y[0].data<T>(), scratch);
+    });
+  }
+
+  size_t scratch_bytes(Specs x, Specs y) const override {
+    const auto shape = product_shape(x[0].shape, x[1].shape);
+    int64_t batches = 1;
+    for (int axis = 0; axis < y[0].shape.rank() - 2; ++axis) batches *= y[0].shape[axis];
+    return with_float(y[0].dtype, [&]<class T>() {
+      return static_cast<size_t>(y[0].shape.rank() == 2 ? kernels::matmul_scratch_bytes<T>(shape)
+                                                        : kernels::matmul_batched_scratch_bytes<T>(shape, batches));
+    });
+  }
+
+  bool takes_strides(size_t) const override { return true; }
+
+  std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
+    std::vector<Tensor> gx(2);
+    if (needs[0]) gx[0] = matmul(gy[0], transpose(x[1]));  // [...,M,N]·[...,K,N]ᵀ → [...,M,K]
+    if (needs[1]) gx[1] = matmul(transpose(x[0]), gy[0]);  // [...,M,K]ᵀ·[...,M,N] → [...,K,N]
+    return gx;
+  }
+
+  bool same_as(const Op&) const override { return true; }
+  double flops(Specs x, Specs y) const override {
+    return 2.0 * static_cast<double>(x[0].shape.back()) * static_cast<double>(y[0].numel());
+  }
+};
+
+Shape batch_of(const Shape& shape) {
+  return Shape(std::span<const int64_t>(shape.data(), static_cast<size_t>(shape.rank() - 2)));
+}
+
+Tensor repeated(const Tensor& x, Shape batch, const SourceLocation& where) {
+  batch.push_back(x.dim(-2));
+  batch.push_back(x.dim(-1));
+  return broadcast_to(x, batch, where);
+}
+
+// Factors of rank 2 or more, of one type.
+Tensor product(const Tensor& a, const Tensor& b, const Shape& batch, const SourceLocation& where) {
+  const OpPtr op(new Matmul);
+  if (b.rank() > 2) return apply(op, {repeated(a, batch, where), repeated(b, batch, where)}, where);
+  if (a.rank() == 2) return apply(op, {a, b}, where);
+  // One right factor for all: [...,M,K]·[K,N] is one product of (...·M) rows, whose derivative by b is one as well.
+  Shape rows_and_columns = a.shape();
+  rows_and_columns[a.rank() - 1] = b.dim(1);
+  Shape rows = batch;
+  rows.push_back(a.dim(-2));
+  return reshape(apply(op, {reshape(a, {numel(rows), a.dim(-1)}, where), b}, where), rows_and_columns, where);
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b, const SourceLocation& where) {
+  const Tensor operands[] = {a, b};
+  if (!a.defined() || !b.defined()) fail("matmul", "a factor is undefined", operands, where);
+  if (a.rank() == 0 || b.rank() == 0) fail("matmul", "a scalar is no matrix; use * for it", operands, where);
+  const Operand left(a, where), right(b, where);
+  const DType dtype = promoted({&left, &right});
+  if (!is_float(dtype)) fail("matmul", "only f32 and f64 can be multiplied; cast a factor", operands, where);
+  Tensor x = cast(a, dtype, where), y = cast(b, dtype, where);
+  if (a.rank() == 1) x = unsqueeze(x, 0, where);  // [K] → [1,K]
+  if (b.rank() == 1) y = unsqueeze(y, 1, where);  // [K] → [K,1]
+  if (x.dim(-1) != y.dim(-2)) {
+    fail("matmul", fmt::format("the left factor has {} columns, the right one {} rows", x.dim(-1), y.dim(-2)), operands,
+         where);
+  }
+  const auto batch = broadcast(batch_of(x.shape()), batch_of(y.shape()));
+  if (!batch) {
+    fail("matmul", "the batch axes (all but the last two) do not broadcast: each must agree or be 1", operands, where);
+  }
+  Tensor z = product(x, y, *batch, where);
+  std::vector<int> dropped;
+  if (a.rank() == 1) dropped.push_back(z.rank() - 2);
+  if (b.rank() == 1) dropped.push_back(z.rank() - 1);
+  return dropped.empty() ? z : squeeze(z, dropped, where);
+}
+
+}  // namespace telaio
