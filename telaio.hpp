@@ -5,6 +5,7 @@
 #include <telaio/autograd/context.hpp>
 #include <telaio/autograd/draw.hpp>
 #include <telaio/autograd/grad.hpp>
+#include <telaio/autograd/gradcheck.hpp>
 #include <telaio/autograd/op.hpp>
 #include <telaio/autograd/tensor.hpp>
 #include <telaio/autograd/variable.hpp>

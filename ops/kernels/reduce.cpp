@@ -158,7 +158,6 @@ hn::TFromD<D> fold_vector(D d, hn::Vec<D> v) {
     return fold_vector<Op>(half, Op::apply(half, hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
   }
 }
-
 #endif
 
 /// Combines a row of groups of `lanes` elements, a power of two of them, into the first group: by halves, in vectors
@@ -180,7 +179,8 @@ void fold_row(int64_t groups, int64_t lanes, T* row) {
 }
 
 /// Rows combined in a cascade: 64 rows make a leaf, 16 leaves a branch, 16 branches the next, and so on. Each level
-/// has its own accumulators, so no sum takes in more than 16 addends (a leaf: 8 trees) and errors grow with the log.
+/// has its own accumulators, so no sum takes in more than 64 addends (8 trees of 8 rows, where rows come in runs) and
+/// errors grow with the logarithm of the number of rows.
 template <class Op, class T>
 class Cascade {
  public:
@@ -237,7 +237,7 @@ class Cascade {
 template <class Op, class T>
 class Tile {
  public:
-  Tile(const ReducePlan& plan) : plan_(plan) {}
+  explicit Tile(const ReducePlan& plan) : plan_(plan) {}
 
   void run(const T* x, T* y, int64_t task) {
     // task = part, position along each kept axis, tile: from the last digit to the first
