@@ -1,4 +1,4 @@
-#include "numeric_gradient.hpp"
+#include "op_testing.hpp"
 
 #include <numeric>
 
