@@ -1,4 +1,4 @@
-#include "numeric_gradient.hpp"
+#include "op_testing.hpp"
 
 #include <numeric>
 
@@ -156,8 +156,8 @@ TEST(Conv2d, Derivatives) {
   }
 }
 
-// Of a product of convolutions every second derivative is non-zero, the mixed one too.
-TEST(Conv2d, ThirdDerivativesHold) {
+// The ops are closed under differentiation, so a function of a gradient has second derivatives as well.
+TEST(Conv2d, DerivativesOfHigherOrder) {
   std::mt19937_64 random(33);
   const Tensor x = random_tensor({1, 3, 3, 1}, random), w = random_tensor({2, 2, 1, 2}, random);
   const Function slope = [&](const std::vector<Tensor>& t) {

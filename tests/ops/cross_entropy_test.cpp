@@ -1,4 +1,4 @@
-#include "numeric_gradient.hpp"
+#include "op_testing.hpp"
 
 namespace telaio {
 namespace {
@@ -139,7 +139,7 @@ TEST(CrossEntropy, Errors) {
   EXPECT_THAT(of(x, y, {.sample_weights = zeros({8, 1})}), HasSubstr("the sample weights must have shape [8]"));
   EXPECT_THAT(of(x, y, {.label_smoothing = 1.5}), HasSubstr("label_smoothing must be in [0, 1], got 1.5"));
   EXPECT_THAT(of(x, y, {.label_smoothing = NAN}), HasSubstr("label_smoothing"));
-  EXPECT_THAT(of(Tensor(), y), HasSubstr("the logits is an undefined tensor"));
+  EXPECT_THAT(of(Tensor(), y), HasSubstr("the logits tensor is undefined"));
   EXPECT_THAT(message_of([&] { cross_entropy_from_probabilities(x, zeros({7}, i64)); }),
               HasSubstr("cross_entropy_from_probabilities: class indices must have shape [8]"));
 }

@@ -1,4 +1,4 @@
-#include "numeric_gradient.hpp"
+#include "op_testing.hpp"
 
 #include <numeric>
 
@@ -129,6 +129,21 @@ TEST(Pool2d, Derivatives) {
   const Tensor x = random_tensor({2, 3, 3, 2}, random);
   expect_derivatives([](const std::vector<Tensor>& t) { return square(global_max_pool2d(t[0])); }, {x});
   expect_derivatives([](const std::vector<Tensor>& t) { return square(global_avg_pool2d(t[0])); }, {x});
+}
+
+// A function of a gradient: its second derivatives need the derivatives of the scatter, and of the gather.
+TEST(Pool2d, DerivativesOfHigherOrder) {
+  std::mt19937_64 random(42);
+  const Tensor x = random_tensor({1, 4, 3, 2}, random);
+  const Pool2dOptions options{1, Padding::same()};
+  const auto slope_of = [](auto pool) {
+    return [pool](const std::vector<Tensor>& t) {
+      const Tensor y = pool(t[0]);
+      return sum(square(grad(sum(y * square(y)), t[0])));
+    };
+  };
+  expect_derivatives(slope_of([&](const Tensor& t) { return max_pool2d(t, 2, options); }), {x});
+  expect_derivatives(slope_of([&](const Tensor& t) { return avg_pool2d(t, 2, options); }), {x});
 }
 
 TEST(Pool2d, Global) {

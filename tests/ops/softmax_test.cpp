@@ -1,4 +1,4 @@
-#include "numeric_gradient.hpp"
+#include "op_testing.hpp"
 
 namespace telaio {
 namespace {
@@ -73,7 +73,7 @@ TEST(Softmax, Errors) {
   EXPECT_THAT(axis, HasSubstr("softmax: there is no axis 2 in 2 axes\n  input f32[2,3]"));
   EXPECT_THAT(axis, HasSubstr("softmax_test.cpp:"));
   EXPECT_THAT(message_of([] { log_softmax(zeros({})); }), HasSubstr("log_softmax: there is no axis -1 in 0 axes"));
-  EXPECT_THAT(message_of([] { softmax(Tensor()); }), HasSubstr("softmax: the input is an undefined tensor"));
+  EXPECT_THAT(message_of([] { softmax(Tensor()); }), HasSubstr("softmax: the input tensor is undefined"));
 }
 
 }  // namespace
