@@ -1,5 +1,5 @@
-// Elements chosen by index. Indices are i32 or i64; negative ones count from the end. One out of range is an error when
-// the op runs, which names the index and its place.
+// Elements chosen by index. Indices are i32 or i64 (u8 is widened); negative ones count from the end. One out of range
+// is an error when the op runs, which names the index and its place. Axes may be negative.
 #pragma once
 
 #include <telaio/autograd/tensor.hpp>

@@ -23,14 +23,14 @@ class Axes {
 };
 
 /// Over `axes`, which disappear, or stay as size 1 with keepdims. An axis out of range or named twice is an error.
-/// sum and prod of u8, i32 and bool are i64. An empty sum is 0, an empty product 1; max, min and the rest of an empty
-/// axis are errors.
+/// sum and prod of u8, i32 and bool are i64; mean, var and logsumexp of all integers are f32. Over nothing, sum is 0,
+/// prod 1, any false, all true; the others refuse an axis of size 0.
 Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdims = false, const SourceLocation& where = TELAIO_HERE);
 Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdims = false, const SourceLocation& where = TELAIO_HERE);
-/// The mean squared distance from the mean; divides by N − correction.
+/// The mean squared distance from the mean; divides by N − correction, which must be positive.
 Tensor var(const Tensor& x, const Axes& axes = {}, bool keepdims = false, int correction = 0,
            const SourceLocation& where = TELAIO_HERE);
-/// NaN propagates. Equal maxima share the gradient evenly.
+/// NaN propagates. Equal maxima share the gradient evenly. Of bools: any and all.
 Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false, const SourceLocation& where = TELAIO_HERE);
 Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdims = false, const SourceLocation& where = TELAIO_HERE);
 /// The derivative is right where elements are zero, too.
@@ -38,6 +38,7 @@ Tensor prod(const Tensor& x, const Axes& axes = {}, bool keepdims = false, const
 /// log Σ eˣ, without overflow; −∞ for nothing but −∞.
 Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdims = false,
                  const SourceLocation& where = TELAIO_HERE);
+/// As bools: other types as x ≠ 0.
 Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdims = false, const SourceLocation& where = TELAIO_HERE);
 Tensor all(const Tensor& x, const Axes& axes = {}, bool keepdims = false, const SourceLocation& where = TELAIO_HERE);
 
@@ -49,7 +50,7 @@ struct CumsumOptions {
   bool reverse = false;    ///< from the end
   bool exclusive = false;  ///< without the element itself
 };
-/// Running sums along an axis.
+/// Running sums along an axis; of u8, i32 and bool in i64.
 Tensor cumsum(const Tensor& x, int axis, CumsumOptions options = {}, const SourceLocation& where = TELAIO_HERE);
 
 }  // namespace telaio

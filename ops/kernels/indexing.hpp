@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace telaio::kernels {
 
@@ -35,10 +36,14 @@ int64_t scatter_add_along(int64_t outer, int64_t len, int64_t inner, int64_t cou
 template <class T, class Index>
 int64_t one_hot(int64_t n, int64_t classes, const Index* idx, T* y);
 
+/// What arange counts in: double for floats.
+template <class T>
+using ArangeStep = std::conditional_t<std::is_floating_point_v<T>, double, T>;
+
 /// y[i] = start + i·step; floats are computed in double and rounded once, integers wrap.
 /// T: float, double, int32_t, int64_t, uint8_t.
 template <class T>
-void arange(T start, T step, int64_t n, T* y);
+void arange(ArangeStep<T> start, ArangeStep<T> step, int64_t n, T* y);
 
 /// y[r, c] = (r == c) for y [rows, cols]. T: as one_hot.
 template <class T>

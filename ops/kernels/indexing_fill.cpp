@@ -39,12 +39,12 @@ void eye(int64_t rows, int64_t cols, T* y) {
 }
 
 template <class T>
-void arange(T start, T step, int64_t n, T* y) {
+void arange(ArangeStep<T> start, ArangeStep<T> step, int64_t n, T* y) {
   parallel_for(n, grain_for(1), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       if constexpr (std::is_integral_v<T>)
         y[i] = static_cast<T>(static_cast<uint64_t>(start) + static_cast<uint64_t>(i) * static_cast<uint64_t>(step));
-      else y[i] = static_cast<T>(static_cast<double>(start) + static_cast<double>(i) * static_cast<double>(step));
+      else y[i] = static_cast<T>(start + static_cast<double>(i) * step);
     }
   });
 }
@@ -114,10 +114,10 @@ TELAIO_ONES(uint8_t);
 TELAIO_ONES(bool);
 #undef TELAIO_ONES
 
-template void arange(float, float, int64_t, float*);
-template void arange(double, double, int64_t, double*);
-template void arange(int32_t, int32_t, int64_t, int32_t*);
-template void arange(int64_t, int64_t, int64_t, int64_t*);
-template void arange(uint8_t, uint8_t, int64_t, uint8_t*);
+template void arange<float>(double, double, int64_t, float*);
+template void arange<double>(double, double, int64_t, double*);
+template void arange<int32_t>(int32_t, int32_t, int64_t, int32_t*);
+template void arange<int64_t>(int64_t, int64_t, int64_t, int64_t*);
+template void arange<uint8_t>(uint8_t, uint8_t, int64_t, uint8_t*);
 
 }  // namespace telaio::kernels

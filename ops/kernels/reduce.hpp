@@ -24,6 +24,8 @@ void reduce(ReduceOp op, int rank, const int64_t* shape, const int64_t* strides,
 
 template <class T>
 size_t reduce_scratch_bytes(int rank, const int64_t* shape, const int64_t* strides, const bool* reduced);
+/// No smaller than reduce_scratch_bytes, whatever the strides: what a planner that does not know them reserves.
+size_t reduce_scratch_limit(int64_t outputs, int64_t elements, size_t elem_size);
 
 /// y[o, i] = the first j at which x[o, j, i] is largest (`max`) or smallest; the first NaN wins over every number.
 /// x is contiguous [outer, len, inner], y is [outer, inner], len ≥ 1. T: float, double, int32_t, int64_t, uint8_t.

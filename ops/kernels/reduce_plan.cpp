@@ -1,5 +1,7 @@
 #include <telaio/ops/kernels/reduce_plan.hpp>
 
+#include <telaio/ops/kernels/reduce.hpp>
+
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -84,9 +86,10 @@ void choose_rows(ReducePlan& plan, int64_t row, int64_t vector) {
   plan.tiles = (lanes - 1) / plan.tile + 1;
 }
 
+constexpr int64_t part_elements = 65536;  // about 100k cycles when the input comes from memory
+constexpr int64_t enough_tasks = 64;
+
 void choose_parts(ReducePlan& plan) {
-  constexpr int64_t part_elements = 65536;  // about 100k cycles when the input comes from memory
-  constexpr int64_t enough_tasks = 64;
   const int64_t tasks = plan.tasks();
   if (tasks > enough_tasks / 2) return;
   for (int a = 1; a < plan.reduced_rank; ++a)
@@ -96,6 +99,16 @@ void choose_parts(ReducePlan& plan) {
 }
 
 }  // namespace
+
+size_t reduce_scratch_limit(int64_t outputs, int64_t elements, size_t elem_size) {
+  // choose_parts: parts ≤ elements / part_elements, and parts · tasks ≤ enough_tasks where a task has a row of outputs
+  // at most.
+  const int64_t parts = std::min(elements / part_elements, enough_tasks);
+  if (parts <= 1) return 0;
+  const int64_t row = ReducePlan::row_bytes / static_cast<int64_t>(elem_size);
+  if (outputs > enough_tasks * row) return 0;
+  return static_cast<size_t>(std::min(parts * outputs, enough_tasks * row)) * elem_size;
+}
 
 double ReducePlan::cycles_per_task() const {
   // Measured: about 0.4 cycles an element from the second-level cache, 1.5 when it must be gathered.
