@@ -54,8 +54,7 @@ Reference map(const Reference& x, F&& f) {
 /// f(a, b) with broadcasting.
 template <class F>
 Reference map(const Reference& a, const Reference& b, F&& f) {
-  return make(*broadcast(a.shape, b.shape),
-              [&](const Dims& i) { return f(a.broadcast_at(i), b.broadcast_at(i)); });
+  return make(*broadcast(a.shape, b.shape), [&](const Dims& i) { return f(a.broadcast_at(i), b.broadcast_at(i)); });
 }
 
 /// For every index of the result the elements of x that fall on it when `axes` (counted from the front; none: all) are

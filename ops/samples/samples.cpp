@@ -67,9 +67,10 @@ Sample sample(std::vector<Tensor> inputs, Function f, ReferenceFunction referenc
 
 Sample sample(const Tensor& x, std::function<Tensor(const Tensor&)> f,
               std::function<Reference(const Reference&)> reference, std::string label) {
-  return sample({x}, [f = std::move(f)](const std::vector<Tensor>& in) { return std::vector<Tensor>{f(in[0])}; },
-                [reference = std::move(reference)](const References& in) { return References{reference(in[0])}; },
-                std::move(label));
+  return sample(
+      {x}, [f = std::move(f)](const std::vector<Tensor>& in) { return std::vector<Tensor>{f(in[0])}; },
+      [reference = std::move(reference)](const References& in) { return References{reference(in[0])}; },
+      std::move(label));
 }
 
 namespace {

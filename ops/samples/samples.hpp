@@ -1,5 +1,5 @@
-// The op table: for every public op inputs to try it on, what should come out, and what should be refused. The tests and
-// the program's `gradcheck` run the same checks over it.
+// The op table: for every public op inputs to try it on, what should come out, and what should be refused. The tests
+// and the program's `gradcheck` run the same checks over it.
 #pragma once
 
 #include <cstdint>

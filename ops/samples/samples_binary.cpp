@@ -11,8 +11,9 @@ using Double2 = double (*)(double, double);
 
 Sample two(const Tensor& a, const Tensor& b, std::function<Tensor(const Tensor&, const Tensor&)> f, Double2 reference,
            const std::string& label = "") {
-  return sample({a, b}, [f](const std::vector<Tensor>& x) { return std::vector<Tensor>{f(x[0], x[1])}; },
-                [reference](const References& x) { return References{map(x[0], x[1], reference)}; }, label);
+  return sample(
+      {a, b}, [f](const std::vector<Tensor>& x) { return std::vector<Tensor>{f(x[0], x[1])}; },
+      [reference](const References& x) { return References{map(x[0], x[1], reference)}; }, label);
 }
 
 struct Binary {
@@ -53,26 +54,28 @@ OpRow row(const Binary& op) {
     add({260'003}, {260'003});
     add({700, 1}, {1, 601});
     // Numbers are weak, integers meet.
-    all.push_back(sample(draw.floats({4}, op.a), [f = op.f](const Tensor& x) { return f(x, 1.5); },
-                         [r = op.reference](const Reference& x) {
-                           return map(x, [r](double v) { return r(v, 1.5); });
-                         }, "and 1.5"));
+    all.push_back(sample(
+        draw.floats({4}, op.a), [f = op.f](const Tensor& x) { return f(x, 1.5); },
+        [r = op.reference](const Reference& x) { return map(x, [r](double v) { return r(v, 1.5); }); }, "and 1.5"));
     if (op.apart) all.back().inputs[0] = draw.floats({4}, {-2, 2, {1.5}});
     all.back().differentiable = op.differentiable;
-    all.push_back(sample(draw.floats({4}, op.b), [f = op.f](const Tensor& x) { return f(2, x); },
-                         [r = op.reference](const Reference& x) {
-                           return map(x, [r](double v) { return r(2, v); });
-                         }, "2 and"));
+    all.push_back(sample(
+        draw.floats({4}, op.b), [f = op.f](const Tensor& x) { return f(2, x); },
+        [r = op.reference](const Reference& x) { return map(x, [r](double v) { return r(2, v); }); }, "2 and"));
     if (op.apart) all.back().inputs[0] = draw.floats({4}, {-1, 3, {2}});
     all.back().differentiable = op.differentiable;
-    all.push_back(two(draw.integers({2, 3}, 1, 4, i32), draw.integers({3}, 1, 4, i64), op.f, op.reference)
-                      .without_derivative());
+    all.push_back(
+        two(draw.integers({2, 3}, 1, 4, i32), draw.integers({3}, 1, 4, i64), op.f, op.reference).without_derivative());
     return all;
   };
   const auto f = op.f;
   return {op.name,
           samples,
-          {WrongInput([f] { f(ones({2, 3}), ones({2})); }, "the shapes do not broadcast"),
+          {WrongInput(
+               [f] {
+                 f(ones({2, 3}), ones({2}));
+               },
+               "the shapes do not broadcast"),
            WrongInput([f] { f(ones({2}), Tensor()); }, "undefined")}};
 }
 
@@ -91,7 +94,11 @@ OpRow logic(const std::string& name, Tensor (*f)(const Operand&, const Operand&)
   };
   return {name,
           samples,
-          {WrongInput([f] { f(ones({2, 3}, boolean), ones({2}, boolean)); }, "the shapes do not broadcast"),
+          {WrongInput(
+               [f] {
+                 f(ones({2, 3}, boolean), ones({2}, boolean));
+               },
+               "the shapes do not broadcast"),
            WrongInput([f] { f(ones({2}), Tensor()); }, "undefined")}};
 }
 
@@ -100,14 +107,15 @@ OpRow where_row() {
     Draw draw(seed);
     std::vector<Sample> all;
     const auto add = [&](const Shape& condition, const Shape& a, const Shape& b) {
-      all.push_back(sample({draw.bools(condition), draw.floats(a), draw.floats(b)},
-                           [](const std::vector<Tensor>& x) { return std::vector<Tensor>{where(x[0], x[1], x[2])}; },
-                           [](const References& x) {
-                             const Shape shape = *broadcast(x[0].shape, *broadcast(x[1].shape, x[2].shape));
-                             return References{make(shape, [&](const Dims& i) {
-                               return x[0].broadcast_at(i) != 0 ? x[1].broadcast_at(i) : x[2].broadcast_at(i);
-                             })};
-                           }));
+      all.push_back(sample(
+          {draw.bools(condition), draw.floats(a), draw.floats(b)},
+          [](const std::vector<Tensor>& x) { return std::vector<Tensor>{where(x[0], x[1], x[2])}; },
+          [](const References& x) {
+            const Shape shape = *broadcast(x[0].shape, *broadcast(x[1].shape, x[2].shape));
+            return References{make(shape, [&](const Dims& i) {
+              return x[0].broadcast_at(i) != 0 ? x[1].broadcast_at(i) : x[2].broadcast_at(i);
+            })};
+          }));
     };
     add({2, 3}, {2, 3}, {2, 3});
     add({3}, {2, 1}, {});

@@ -9,8 +9,9 @@ namespace {
 
 Sample constant_sample(std::function<Tensor()> f, const Shape& shape, std::function<double(const Dims&)> element,
                        const std::string& label) {
-  return sample({}, [f](const std::vector<Tensor>&) { return std::vector<Tensor>{f()}; },
-                [=](const References&) { return References{make(shape, element)}; }, label)
+  return sample(
+             {}, [f](const std::vector<Tensor>&) { return std::vector<Tensor>{f()}; },
+             [=](const References&) { return References{make(shape, element)}; }, label)
       .without_derivative()
       .of_fixed_dtype();
 }
@@ -23,13 +24,36 @@ Sample filled(Tensor (*f)(const Shape&, DType, const SourceLocation&), const Sha
 std::vector<Sample> tensor_samples(uint64_t) {
   const auto line = [](const Dims& i) { return static_cast<double>(i[0]) + 1; };
   const auto table = [](const Dims& i) { return static_cast<double>(3 * i[0] + i[1]) + 1; };
-  return {constant_sample([] { return tensor({1.0f, 2.0f}); }, {2}, line, "f32"),
-          constant_sample([] { return tensor({1.0, 2.0, 3.0}); }, {3}, line, "f64"),
-          constant_sample([] { return tensor({1, 2}); }, {2}, line, "i32"),
-          constant_sample([] { return tensor({{1, 2, 3}, {4, 5, 6}}); }, {2, 3}, table, "i32 rows"),
-          constant_sample([] { return tensor({{1.0, 2.0, 3.0}}); }, {1, 3}, table, "f64 row"),
-          constant_sample([] { return tensor({false, true}); }, {2},
-                          [](const Dims& i) { return static_cast<double>(i[0]); }, "bool")};
+  return {constant_sample(
+              [] {
+                return tensor({1.0f, 2.0f});
+              },
+              {2}, line, "f32"),
+          constant_sample(
+              [] {
+                return tensor({1.0, 2.0, 3.0});
+              },
+              {3}, line, "f64"),
+          constant_sample(
+              [] {
+                return tensor({1, 2});
+              },
+              {2}, line, "i32"),
+          constant_sample(
+              [] {
+                return tensor({{1, 2, 3}, {4, 5, 6}});
+              },
+              {2, 3}, table, "i32 rows"),
+          constant_sample(
+              [] {
+                return tensor({{1.0, 2.0, 3.0}});
+              },
+              {1, 3}, table, "f64 row"),
+          constant_sample(
+              [] {
+                return tensor({false, true});
+              },
+              {2}, [](const Dims& i) { return static_cast<double>(i[0]); }, "bool")};
 }
 
 std::vector<Sample> arange_samples(uint64_t) {
@@ -69,7 +93,13 @@ std::vector<Sample> full_samples(uint64_t) {
 }  // namespace
 
 void add_create(std::vector<OpRow>& table) {
-  table.push_back({"full", full_samples, {{[] { full({-1}, 0); }, "-1"}, {[] { full({1 << 30, 1 << 30, 1 << 30}, 0); }, ""}}});
+  table.push_back({"full",
+                   full_samples,
+                   {{[] { full({-1}, 0); }, "-1"},
+                    {[] {
+                       full({1 << 30, 1 << 30, 1 << 30}, 0);
+                     },
+                     ""}}});
   table.push_back({"zeros",
                    [](uint64_t) {
                      return std::vector<Sample>{filled(zeros, {2, 3}, f32, 0), filled(zeros, {}, i32, 0),

@@ -71,9 +71,9 @@ Reference scattered(const Reference& updates, const Reference& indices, int axis
 // Of f(x, indices, axis): x may be negative indices too.
 template <class F, class R>
 Sample indexed(const Tensor& x, const Tensor& indices, int axis, F f, R reference) {
-  return sample({x, indices}, [=](const std::vector<Tensor>& in) { return std::vector<Tensor>{f(in[0], in[1])}; },
-                [=](const References& in) { return References{reference(in[0], in[1])}; },
-                "axis " + std::to_string(axis));
+  return sample(
+      {x, indices}, [=](const std::vector<Tensor>& in) { return std::vector<Tensor>{f(in[0], in[1])}; },
+      [=](const References& in) { return References{reference(in[0], in[1])}; }, "axis " + std::to_string(axis));
 }
 
 std::vector<Sample> take_samples(uint64_t seed) {
@@ -157,18 +157,19 @@ std::vector<Sample> one_hot_samples(uint64_t seed) {
   Draw draw(seed);
   std::vector<Sample> all;
   const auto add = [&](const Shape& shape, int64_t classes, DType indices, DType dtype) {
-    all.push_back(sample(draw.integers(shape, 0, classes - 1, indices),
-                         [=](const Tensor& x) { return one_hot(x, classes, dtype); },
-                         [=](const Reference& x) {
-                           Shape wide = x.shape;
-                           wide.push_back(classes);
-                           return make(wide, [&](Dims index) -> double {
-                             const int64_t last = index.back();
-                             index.erase(index.rank() - 1);
-                             return static_cast<int64_t>(x.at(index)) == last;
-                           });
-                         },
-                         std::to_string(classes) + " classes, " + std::string(name_of(dtype)))
+    all.push_back(sample(
+                      draw.integers(shape, 0, classes - 1, indices),
+                      [=](const Tensor& x) { return one_hot(x, classes, dtype); },
+                      [=](const Reference& x) {
+                        Shape wide = x.shape;
+                        wide.push_back(classes);
+                        return make(wide, [&](Dims index) -> double {
+                          const int64_t last = index.back();
+                          index.erase(index.rank() - 1);
+                          return static_cast<int64_t>(x.at(index)) == last;
+                        });
+                      },
+                      std::to_string(classes) + " classes, " + std::string(name_of(dtype)))
                       .without_derivative()
                       .of_fixed_dtype());
   };
@@ -192,33 +193,63 @@ void add_indexing(std::vector<OpRow>& table) {
   // An index out of range is known when the op runs.
   table.push_back({"take",
                    take_samples,
-                   {{[] { take(ones({3, 2}), indices({0, 3})).eval(); }, "3"},
-                    {[] { take(ones({3, 2}), indices({-4})).eval(); }, "-4"},
-                    {[] { take(ones({3, 2}), ones({2})); }, "i64"},
-                    {[] { take(ones({3, 2}), indices({0}), 2); }, "out of range"},
+                   {{[] {
+                       take(ones({3, 2}), indices({0, 3})).eval();
+                     },
+                     "3"},
+                    {[] {
+                       take(ones({3, 2}), indices({-4})).eval();
+                     },
+                     "-4"},
+                    {[] {
+                       take(ones({3, 2}), ones({2}));
+                     },
+                     "i64"},
+                    {[] {
+                       take(ones({3, 2}), indices({0}), 2);
+                     },
+                     "out of range"},
                     {[] { take(Tensor(), indices({0})); }, "undefined"}}});
   table.push_back({"gather",
                    gather_samples,
                    {{[] { gather(ones({3}), indices({3}), 0).eval(); }, "3"},
-                    {[] { gather(ones({3, 2}), indices({0}), 0); }, ""},
+                    {[] {
+                       gather(ones({3, 2}), indices({0}), 0);
+                     },
+                     ""},
                     {[] { gather(ones({3}), ones({3}), 0); }, "i64"},
                     {[] { gather(ones({3}), indices({0}), 1); }, "out of range"},
                     {[] { gather(Tensor(), indices({0}), 0); }, "undefined"}}});
   table.push_back({"index_add",
                    index_add_samples,
-                   {{[] { index_add(ones({2}), indices({0, 3}), 0, 3).eval(); }, "3"},
-                    {[] { index_add(ones({2}), indices({0, 1, 1}), 0, 3); }, ""},
-                    {[] { index_add(ones({2}), indices({0, 1}), 0, -1); }, "-1"},
+                   {{[] {
+                       index_add(ones({2}), indices({0, 3}), 0, 3).eval();
+                     },
+                     "3"},
+                    {[] {
+                       index_add(ones({2}), indices({0, 1, 1}), 0, 3);
+                     },
+                     ""},
+                    {[] {
+                       index_add(ones({2}), indices({0, 1}), 0, -1);
+                     },
+                     "-1"},
                     {[] { index_add(Tensor(), indices({0}), 0, 3); }, "undefined"}}});
   table.push_back({"scatter_add",
                    scatter_add_samples,
-                   {{[] { scatter_add(ones({2}), indices({0, -4}), 0, 3).eval(); }, "-4"},
+                   {{[] {
+                       scatter_add(ones({2}), indices({0, -4}), 0, 3).eval();
+                     },
+                     "-4"},
                     {[] { scatter_add(ones({2}), indices({0}), 0, 3); }, ""},
                     {[] { scatter_add(ones({1}), indices({0}), 0, -2); }, "-2"},
                     {[] { scatter_add(Tensor(), indices({0}), 0, 3); }, "undefined"}}});
   table.push_back({"one_hot",
                    one_hot_samples,
-                   {{[] { one_hot(indices({0, 5}), 5).eval(); }, "5"},
+                   {{[] {
+                       one_hot(indices({0, 5}), 5).eval();
+                     },
+                     "5"},
                     {[] { one_hot(ones({2}), 5); }, "i64"},
                     {[] { one_hot(indices({0}), -1); }, "-1"},
                     {[] { one_hot(Tensor(), 5); }, "undefined"}}});

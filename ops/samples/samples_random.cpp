@@ -30,7 +30,9 @@ struct Stream {
   explicit Stream(const Reference& key)
       : seed(static_cast<uint64_t>(static_cast<int64_t>(key.data[0]))),
         stream(static_cast<uint64_t>(static_cast<int64_t>(key.data[1]))) {}
-  uint64_t word32(int64_t i) const { return philox(seed, stream, static_cast<uint64_t>(i / 4))[static_cast<size_t>(i % 4)]; }
+  uint64_t word32(int64_t i) const {
+    return philox(seed, stream, static_cast<uint64_t>(i / 4))[static_cast<size_t>(i % 4)];
+  }
   uint64_t word64(int64_t i) const {
     const auto block = philox(seed, stream, static_cast<uint64_t>(i / 2));
     const size_t first = 2 * static_cast<size_t>(i % 2);
@@ -41,7 +43,8 @@ struct Stream {
 
 // In [0, 1): the top 24 or 53 bits.
 double unit(uint64_t word, DType dtype) {
-  return dtype == f32 ? std::ldexp(static_cast<double>(word >> 8), -24) : std::ldexp(static_cast<double>(word >> 11), -53);
+  return dtype == f32 ? std::ldexp(static_cast<double>(word >> 8), -24)
+                      : std::ldexp(static_cast<double>(word >> 11), -53);
 }
 
 // Box and Muller 1958 on a pair of draws: the even one gives the radius, the odd one the angle: its top two bits the
@@ -70,12 +73,13 @@ using Element = std::function<double(const Stream&, int64_t)>;
 
 Sample with_key(Draw& draw, std::function<Tensor(const Tensor&)> f, const Shape& shape, Element element,
                 const std::string& label) {
-  return sample(key_of(draw), std::move(f),
-                [=](const Reference& key) {
-                  const Stream stream(key);
-                  return drawn(shape, [&](int64_t i) { return element(stream, i); });
-                },
-                to_string(shape) + " " + label)
+  return sample(
+             key_of(draw), std::move(f),
+             [=](const Reference& key) {
+               const Stream stream(key);
+               return drawn(shape, [&](int64_t i) { return element(stream, i); });
+             },
+             to_string(shape) + " " + label)
       .without_derivative()
       .of_fixed_dtype();
 }
@@ -135,18 +139,18 @@ std::vector<Sample> permutation_samples(uint64_t seed) {
   Draw draw(seed);
   std::vector<Sample> all;
   for (const int64_t n : {7, 0, 1, 1000, 50'021}) {
-    all.push_back(sample(key_of(draw), [=](const Tensor& key) { return permutation(n, key); },
-                         [=](const Reference& key) {
-                           // The numbers in the order of their draws.
-                           const Stream stream(key);
-                           std::vector<std::pair<uint64_t, int64_t>> order;
-                           for (int64_t i = 0; i < n; ++i) order.emplace_back(stream.word64(i), i);
-                           std::sort(order.begin(), order.end());
-                           return drawn({n}, [&](int64_t i) {
-                             return static_cast<double>(order[static_cast<size_t>(i)].second);
-                           });
-                         },
-                         std::to_string(n))
+    all.push_back(sample(
+                      key_of(draw), [=](const Tensor& key) { return permutation(n, key); },
+                      [=](const Reference& key) {
+                        // The numbers in the order of their draws.
+                        const Stream stream(key);
+                        std::vector<std::pair<uint64_t, int64_t>> order;
+                        for (int64_t i = 0; i < n; ++i) order.emplace_back(stream.word64(i), i);
+                        std::sort(order.begin(), order.end());
+                        return drawn(
+                            {n}, [&](int64_t i) { return static_cast<double>(order[static_cast<size_t>(i)].second); });
+                      },
+                      std::to_string(n))
                       .without_derivative()
                       .of_fixed_dtype());
     all.back().large = n > 5000;
@@ -159,16 +163,17 @@ std::vector<Sample> dropout_samples(uint64_t seed) {
   std::vector<Sample> all;
   for (const Shape& shape : {Shape{3, 4}, Shape{}, Shape{11}, Shape{2, 1, 5}, Shape{0, 2}, Shape{200'003}}) {
     for (const double rate : {0.4, 0.0}) {
-      all.push_back(sample({draw.floats(shape), key_of(draw)},
-                           [=](const std::vector<Tensor>& x) { return std::vector<Tensor>{dropout(x[0], rate, x[1])}; },
-                           [=](const References& x) {
-                             const Stream stream(x[1]);
-                             return References{drawn(shape, [&](int64_t i) {
-                               const double value = x[0].data[static_cast<size_t>(i)];
-                               return lucky(stream, i, 1 - rate) ? value / (1 - rate) : 0;
-                             })};
-                           },
-                           "rate " + std::to_string(rate)));
+      all.push_back(sample(
+          {draw.floats(shape), key_of(draw)},
+          [=](const std::vector<Tensor>& x) { return std::vector<Tensor>{dropout(x[0], rate, x[1])}; },
+          [=](const References& x) {
+            const Stream stream(x[1]);
+            return References{drawn(shape, [&](int64_t i) {
+              const double value = x[0].data[static_cast<size_t>(i)];
+              return lucky(stream, i, 1 - rate) ? value / (1 - rate) : 0;
+            })};
+          },
+          "rate " + std::to_string(rate)));
     }
   }
   return all;
@@ -176,11 +181,12 @@ std::vector<Sample> dropout_samples(uint64_t seed) {
 
 std::vector<Sample> key_samples(uint64_t) {
   const auto add = [](int64_t seed, int64_t stream) {
-    return sample({}, [=](const std::vector<Tensor>&) { return std::vector<Tensor>{random_key(seed, stream)}; },
-                  [=](const References&) {
-                    return References{{{2}, {static_cast<double>(seed), static_cast<double>(stream)}}};
-                  },
-                  std::to_string(seed))
+    return sample(
+               {}, [=](const std::vector<Tensor>&) { return std::vector<Tensor>{random_key(seed, stream)}; },
+               [=](const References&) {
+                 return References{{{2}, {static_cast<double>(seed), static_cast<double>(stream)}}};
+               },
+               std::to_string(seed))
         .without_derivative()
         .of_fixed_dtype();
   };

@@ -59,8 +59,16 @@ OpRow row(const Reduction& op) {
   const auto f = op.f;
   OpRow made{op.name,
              samples,
-             {WrongInput([f] { f(ones({2, 3}), Axes(2), false); }, "out of range"),
-              WrongInput([f] { f(ones({2, 3}), Axes({1, -1}), false); }, "twice"),
+             {WrongInput(
+                  [f] {
+                    f(ones({2, 3}), Axes(2), false);
+                  },
+                  "out of range"),
+              WrongInput(
+                  [f] {
+                    f(ones({2, 3}), Axes({1, -1}), false);
+                  },
+                  "twice"),
               WrongInput([f] { f(Tensor(), Axes(), false); }, "undefined")}};
   if (!op.of_nothing) made.wrong.emplace_back([f] { f(ones({2, 0}), Axes(1), false); }, "");
   return made;
@@ -91,14 +99,14 @@ double log_sum_exp(const Values& x) {
   return top + std::log(total(terms));
 }
 
-double any_of(const Values& x) { return std::any_of(x.begin(), x.end(), [](double v) { return v != 0; }); }
-double all_of(const Values& x) { return std::all_of(x.begin(), x.end(), [](double v) { return v != 0; }); }
-double first_largest(const Values& x) {
-  return static_cast<double>(std::max_element(x.begin(), x.end()) - x.begin());
+double any_of(const Values& x) {
+  return std::any_of(x.begin(), x.end(), [](double v) { return v != 0; });
 }
-double first_smallest(const Values& x) {
-  return static_cast<double>(std::min_element(x.begin(), x.end()) - x.begin());
+double all_of(const Values& x) {
+  return std::all_of(x.begin(), x.end(), [](double v) { return v != 0; });
 }
+double first_largest(const Values& x) { return static_cast<double>(std::max_element(x.begin(), x.end()) - x.begin()); }
+double first_smallest(const Values& x) { return static_cast<double>(std::min_element(x.begin(), x.end()) - x.begin()); }
 
 OpRow arg(const std::string& name, Tensor (*f)(const Tensor&, int, bool, const SourceLocation&), Fold fold) {
   const auto samples = [=](uint64_t seed) {
@@ -122,8 +130,16 @@ OpRow arg(const std::string& name, Tensor (*f)(const Tensor&, int, bool, const S
   };
   return {name,
           samples,
-          {WrongInput([f] { f(ones({2, 3}), 2, false, TELAIO_HERE); }, "out of range"),
-           WrongInput([f] { f(ones({2, 0}), 1, false, TELAIO_HERE); }, ""),
+          {WrongInput(
+               [f] {
+                 f(ones({2, 3}), 2, false, TELAIO_HERE);
+               },
+               "out of range"),
+           WrongInput(
+               [f] {
+                 f(ones({2, 0}), 1, false, TELAIO_HERE);
+               },
+               ""),
            WrongInput([f] { f(Tensor(), 0, false, TELAIO_HERE); }, "undefined")}};
 }
 
@@ -168,7 +184,11 @@ OpRow cumsum_row() {
   };
   return {"cumsum",
           samples,
-          {WrongInput([] { cumsum(ones({2, 3}), 2); }, "out of range"),
+          {WrongInput(
+               [] {
+                 cumsum(ones({2, 3}), 2);
+               },
+               "out of range"),
            WrongInput([] { cumsum(Tensor(), 0); }, "undefined")}};
 }
 
@@ -188,32 +208,34 @@ OpRow joined(OpRow a, const OpRow& b) {
 
 // Zeros and signs, where a derivative by division would fail.
 OpRow prod_row() {
-  const OpRow with_zeros{"prod", [](uint64_t seed) {
-                           Draw draw(seed);
-                           const auto f = [](const Tensor& x) { return prod(x, 1); };
-                           const auto reference = [](const Reference& x) { return reduce(x, {1}, false, product); };
-                           const Tensor none = draw.floats({1, 4}, {-2, 2, {0}, 0.5});
-                           const Tensor zeros = from_data(Values{0, 1.5, -0.5, 2, 0, 1.25, 0, 3}, {2, 4});
-                           return std::vector<Sample>{sample(none, f, reference, "signs"),
-                                                      sample(zeros, f, reference, "zeros")};
-                         },
-                         {}};
+  const OpRow with_zeros{
+      "prod",
+      [](uint64_t seed) {
+        Draw draw(seed);
+        const auto f = [](const Tensor& x) { return prod(x, 1); };
+        const auto reference = [](const Reference& x) { return reduce(x, {1}, false, product); };
+        const Tensor none = draw.floats({1, 4}, {-2, 2, {0}, 0.5});
+        const Tensor zeros = from_data(Values{0, 1.5, -0.5, 2, 0, 1.25, 0, 3}, {2, 4});
+        return std::vector<Sample>{sample(none, f, reference, "signs"), sample(zeros, f, reference, "zeros")};
+      },
+      {}};
   return joined(row({"prod", OP(prod), product, true}), with_zeros);
 }
 
 // Infinities where they have a meaning.
 OpRow logsumexp_row() {
-  const OpRow extreme{"logsumexp", [](uint64_t) {
+  const OpRow extreme{"logsumexp",
+                      [](uint64_t) {
                         const double inf = std::numeric_limits<double>::infinity();
                         const Tensor x = from_data(Values{-inf, 0.5, -inf, -inf, 800, 800, -900, -900}, {4, 2});
                         return std::vector<Sample>{sample(
-                            x, [](const Tensor& in) { return logsumexp(in, 1); },
-                            [](const Reference& in) {
-                              return reduce(in, {1}, false, [](const Values& v) {
-                                return std::isinf(largest(v)) ? largest(v) : log_sum_exp(v);
-                              });
-                            },
-                            "extremes")
+                                                       x, [](const Tensor& in) { return logsumexp(in, 1); },
+                                                       [](const Reference& in) {
+                                                         return reduce(in, {1}, false, [](const Values& v) {
+                                                           return std::isinf(largest(v)) ? largest(v) : log_sum_exp(v);
+                                                         });
+                                                       },
+                                                       "extremes")
                                                        .without_derivative()};
                       },
                       {}};
@@ -226,13 +248,12 @@ void add_reduce(std::vector<OpRow>& table) {
   table.push_back(row({"sum", OP(sum), total, true}));
   table.push_back(row({"mean", OP(mean), average, false, true, false, false}));
   table.push_back(joined(row({"var", OP(var), variance<0>, false, true, false, false}),
-                         {"var", [](uint64_t seed) {
+                         {"var",
+                          [](uint64_t seed) {
                             Draw draw(seed);
                             return std::vector<Sample>{sample(
-                                draw.floats({3, 4}),
-                                [](const Tensor& x) { return sample_variance(x, 1, false); },
-                                [](const Reference& x) { return reduce(x, {1}, false, variance<1>); },
-                                "correction 1")};
+                                draw.floats({3, 4}), [](const Tensor& x) { return sample_variance(x, 1, false); },
+                                [](const Reference& x) { return reduce(x, {1}, false, variance<1>); }, "correction 1")};
                           },
                           {}}));
   table.push_back(row({"max", OP(max), largest, false, true, true}));

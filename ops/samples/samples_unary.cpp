@@ -122,17 +122,16 @@ const std::vector<Unary>& elementwise() {
   return ops;
 }
 
-double to_i32(double x) {
-  return std::isnan(x) ? 0 : std::trunc(std::min(std::max(x, -2147483648.0), 2147483647.0));
-}
+double to_i32(double x) { return std::isnan(x) ? 0 : std::trunc(std::min(std::max(x, -2147483648.0), 2147483647.0)); }
 
 OpRow cast_row() {
   const auto samples = [](uint64_t seed) {
     Draw draw(seed);
     const auto values = from_data(std::vector<double>{0, -0.4, 2.9, -2.9, 1e12, -1e12, inf, -inf, nan, 250}, {2, 5});
     const auto to = [](const Tensor& x, DType dtype, double (*convert)(double)) {
-      return sample(x, [dtype](const Tensor& in) { return cast(in, dtype); },
-                    [convert](const Reference& in) { return map(in, convert); }, "to " + std::string(name_of(dtype)))
+      return sample(
+                 x, [dtype](const Tensor& in) { return cast(in, dtype); },
+                 [convert](const Reference& in) { return map(in, convert); }, "to " + std::string(name_of(dtype)))
           .without_derivative()
           .of_fixed_dtype();
     };
@@ -152,8 +151,7 @@ OpRow cast_row() {
         to(draw.integers({2, 3}, -2, 2, i32), boolean, not_zero),
         to(values, boolean, not_zero),
         to(values, i32, to_i32),
-        to(values, u8,
-           [](double x) { return std::isnan(x) ? 0 : std::trunc(std::min(std::max(x, 0.0), 255.0)); }),
+        to(values, u8, [](double x) { return std::isnan(x) ? 0 : std::trunc(std::min(std::max(x, 0.0), 255.0)); }),
     };
   };
   return {"cast", samples, {WrongInput([] { cast(Tensor(), f32); }, "undefined")}};
