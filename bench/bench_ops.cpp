@@ -153,7 +153,7 @@ void replay(benchmark::State& state, const Case& one) {
   }
   for (auto _ : state) step(x);
   using benchmark::Counter;
-  state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
+  if (flops > 0) state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
   state.counters["B/s"] = Counter(bytes, Counter::kIsIterationInvariantRate);
   state.SetItemsProcessed(state.iterations() * spec.numel());
 }

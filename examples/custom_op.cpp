@@ -15,9 +15,11 @@
 // finds a wrong derivative, and exits with 1 if something is not as expected.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <telaio/telaio.hpp>

@@ -11,7 +11,6 @@ int main() {
   const Tensor loss = mean(square(matmul(x, w) - tensor({1.0, 2.0, 4.0})));
   const Tensor slope = grad(loss, w);
 
-  std::cout << "loss  " << loss << "\n";   // its value is asked for, so it is computed
-  std::cout << "slope " << slope << "\n";  //
-  std::cout << to_text({slope});           // the graph itself, a line a node
+  std::cout << "loss  " << loss << "\nslope " << slope << "\n";  // the values are asked for, so they are computed
+  std::cout << to_text({loss});                                  // the graph itself, a line a node
 }

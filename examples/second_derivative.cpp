@@ -8,6 +8,7 @@
 //   3. Newton's method on Rosenbrock's valley, where gradient descent takes thousands of steps and Newton six.
 //
 // The program checks each result and exits with 1 if one is wrong.
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <vector>
