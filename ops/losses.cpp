@@ -55,7 +55,8 @@ Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets, const L
          where);
   }
   const Operand y(cast(targets, logits.dtype(), where), where);
-  const Tensor losses = y * softplus(neg(logits, where), 1, where) + (1 - y) * softplus(logits, 1, where);
+  const Tensor losses =
+      y * softplus(neg(logits, where), 1, where) + (Operand(1, where) - y) * softplus(logits, 1, where);
   return finished("binary_cross_entropy", losses, options, where);
 }
 

@@ -12,7 +12,8 @@ Tensor log_softmax(const Tensor& x, int axis = -1, const SourceLocation& where =
 
 /// What becomes of the losses of the samples.
 enum class Reduction : uint8_t { mean, sum, none };
-/// What a mean divides the weighted sum by: the number of samples (Keras) or the sum of their weights (PyTorch).
+/// What a mean divides the weighted sum by: the number of samples (Keras) or the sum of their weights (PyTorch). In a
+/// cross-entropy the weight of a sample is its own times that of its class (of a distribution y: Σ y·class weight).
 enum class MeanBy : uint8_t { count, weights };
 
 struct CrossEntropyOptions {

@@ -93,14 +93,16 @@ Tensor repeated(const Tensor& x, Shape batch, const SourceLocation& where) {
 // Factors of rank 2 or more, of one type.
 Tensor product(const Tensor& a, const Tensor& b, const Shape& batch, const SourceLocation& where) {
   const OpPtr op(new Matmul);
-  if (b.rank() > 2) return apply(op, {repeated(a, batch, where), repeated(b, batch, where)}, where);
-  if (a.rank() == 2) return apply(op, {a, b}, where);
+  if (a.rank() == 2 && b.rank() == 2) return apply(op, {a, b}, where);
+  if (numel(batch_of(b.shape())) != 1 || !(batch == batch_of(a.shape())))
+    return apply(op, {repeated(a, batch, where), repeated(b, batch, where)}, where);
   // One right factor for all: [...,M,K]·[K,N] is one product of (...·M) rows, whose derivative by b is one as well.
-  Shape rows_and_columns = a.shape();
-  rows_and_columns[a.rank() - 1] = b.dim(1);
   Shape rows = batch;
   rows.push_back(a.dim(-2));
-  return reshape(apply(op, {reshape(a, {numel(rows), a.dim(-1)}, where), b}, where), rows_and_columns, where);
+  const Tensor left = reshape(a, {numel(rows), a.dim(-1)}, where);
+  const Tensor right = reshape(b, {b.dim(-2), b.dim(-1)}, where);
+  rows.push_back(b.dim(-1));
+  return reshape(apply(op, {left, right}, where), rows, where);
 }
 
 }  // namespace

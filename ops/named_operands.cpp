@@ -39,8 +39,7 @@ void fail(std::string_view op, std::string_view problem, std::initializer_list<N
 
 void require_defined(std::string_view op, std::initializer_list<NamedOperand> operands, const SourceLocation& where) {
   for (const NamedOperand& operand : operands)
-    if (!operand.tensor.defined())
-      fail(op, fmt::format("the {} is an undefined tensor", operand.name), operands, where);
+    if (!operand.tensor.defined()) fail(op, fmt::format("the {} tensor is undefined", operand.name), operands, where);
 }
 
 }  // namespace telaio

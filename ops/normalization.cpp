@@ -20,7 +20,7 @@ void check(std::string_view op, const Tensor& x, int rank, std::initializer_list
   require_defined(op, {{"x", x}}, where);
   if (!is_float(x.dtype())) fail(op, "x must be f32 or f64", {{"x", x}}, where);
   if (x.rank() < rank)
-    fail(op, fmt::format("x must have at least {} axes, the last for channels", rank), {{"x", x}}, where);
+    fail(op, fmt::format("x must have {} or more axes, the last for channels", rank), {{"x", x}}, where);
   if (!(epsilon >= 0)) fail(op, fmt::format("epsilon must not be negative, got {}", epsilon), {{"x", x}}, where);
   const TensorSpec expected{x.dtype(), {x.dim(-1)}};
   for (const NamedOperand& operand : channels) {

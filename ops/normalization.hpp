@@ -12,7 +12,7 @@ struct BatchNorm {
 };
 
 /// Training: (x − mean)/√(variance + epsilon)·scale + shift with mean and variance over all axes but the last (Ioffe
-/// and Szegedy 2015). x [...,C], scale and shift [C] or undefined (1 and 0).
+/// and Szegedy 2015). x [...,C] of two axes or more; scale and shift [C], of x's type, or undefined (1 and 0).
 BatchNorm batch_norm(const Tensor& x, const Tensor& scale = {}, const Tensor& shift = {}, double epsilon = 1e-3,
                      const SourceLocation& where = TELAIO_HERE);
 /// Inference: the same with given statistics.

@@ -14,14 +14,15 @@ namespace {
 // Beyond it sums and products of these numbers could overflow, and positions in an image do not fit i32.
 constexpr int64_t limit = std::numeric_limits<int32_t>::max();
 
-void check(const char* what, int64_t number, int64_t least) {
-  if (number < least) throw Error(fmt::format("{} must be at least {}, got {}", what, least, number));
-  if (number > limit) throw Error(fmt::format("{} must be less than 2^31, got {}", what, number));
+// Kernels come here too: nothing is formatted unless it fails.
+void check(const char* side, const char* what, int64_t number, int64_t least) {
+  if (number < least) throw Error(fmt::format("{}{} must be at least {}, got {}", side, what, least, number));
+  if (number > limit) throw Error(fmt::format("{}{} must be less than 2^31, got {}", side, what, number));
 }
 
 void check(const char* what, Size2d size) {
-  check(fmt::format("the height of {}", what).c_str(), size.height, 1);
-  check(fmt::format("the width of {}", what).c_str(), size.width, 1);
+  check("the height of ", what, size.height, 1);
+  check("the width of ", what, size.width, 1);
 }
 
 WindowAxis lay(const char* side, int64_t image, int64_t extent, int64_t stride, int64_t before, int64_t after,
@@ -52,7 +53,8 @@ Windows2d lay_windows(Size2d image, Size2d extent, Size2d stride, const Padding&
   check("the stride", stride);
   Padding borders = padding;
   if (padding.kind != Padding::Kind::given) borders = {padding.kind, 0, 0, 0, 0};
-  for (const int64_t border : {borders.top, borders.bottom, borders.left, borders.right}) check("padding", border, 0);
+  for (const int64_t border : {borders.top, borders.bottom, borders.left, borders.right})
+    check("", "padding", border, 0);
   return {lay("height", image.height, extent.height, stride.height, borders.top, borders.bottom, padding.kind),
           lay("width", image.width, extent.width, stride.width, borders.left, borders.right, padding.kind)};
 }
