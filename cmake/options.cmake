@@ -3,7 +3,9 @@ add_library(telaio_options INTERFACE)
 target_compile_options(telaio_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
   # The same source gives the same bits: no contraction of a*b+c that one compiler does and another does not.
-  -ffp-contract=off)
+  -ffp-contract=off
+  # Nobody replaces the library's functions from outside: let its files inline their own.
+  -fno-semantic-interposition)
 if(TELAIO_SANITIZE)
   target_compile_options(telaio_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
                                                   -fno-omit-frame-pointer)

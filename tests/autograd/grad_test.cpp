@@ -9,6 +9,7 @@
 namespace telaio {
 namespace {
 
+using testing::AllOf;
 using testing::DoubleEq;
 using testing::DoubleNear;
 using testing::ElementsAre;
@@ -152,7 +153,8 @@ TEST(Grad, AnOpWithoutADerivativeSaysSo) {
   };
   const Tensor x = scalar(2);
   const Tensor y = apply(OpPtr(new Opaque), {x}, TELAIO_HERE);
-  EXPECT_THAT(message_of([&] { grad(y, x); }), HasSubstr("opaque: the op has no derivative"));
+  EXPECT_THAT(message_of([&] { grad(y, x); }),
+              AllOf(HasSubstr("opaque: the op has no derivative"), HasSubstr("grad_test.cpp:")));
 }
 
 TEST(Grad, ADerivativeOfTheWrongShapeIsCaught) {
