@@ -45,7 +45,7 @@ class CompiledCall final : public Op {
     for (size_t i = 0; i < x.size(); ++i)
       if (needs[i]) wrt.push_back(x[i]);
     std::vector<Tensor> gx(x.size());
-    const std::vector<Tensor> gradients = telaio::vjp(reached, cotangents, wrt);
+    const std::vector<Tensor> gradients = telaio::vjp(reached, cotangents, wrt, {.independent = true});
     for (size_t i = 0, next = 0; i < x.size(); ++i)
       if (needs[i]) gx[i] = gradients[next++];
     return gx;

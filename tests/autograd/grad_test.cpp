@@ -66,6 +66,14 @@ TEST(Grad, OfAnInteriorTensorAndOfItsSource) {
   EXPECT_EQ(g[1].item<double>(), 12);
 }
 
+TEST(Grad, OfIndependentTensorsIsPartial) {
+  const Tensor x = scalar(2);
+  const Tensor h = x * 3;
+  const auto g = grad(square(h) * x, {x, h}, {.independent = true});
+  EXPECT_EQ(g[0].item<double>(), 36);
+  EXPECT_EQ(g[1].item<double>(), 24);
+}
+
 TEST(Grad, OfTheLossItself) {
   const Tensor x = scalar(2);
   EXPECT_EQ(grad(x, x).item<double>(), 1);
@@ -160,7 +168,7 @@ TEST(Grad, ADerivativeOfTheWrongShapeIsCaught) {
   EXPECT_THAT(message_of([&] { grad(y, x); }), HasSubstr("its derivative by input 0 is f64[7], the input is f64[]"));
 }
 
-TEST(Grad, ManyTermsAreAddedAtOnce) {
+TEST(Grad, ManyTermsAddUp) {
   const Tensor x = scalar(1.5);
   Tensor y = x;
   for (int i = 0; i < 9; ++i) y = y + x * i;
