@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <initializer_list>
 #include <random>
 #include <span>
 #include <string>
@@ -12,11 +14,26 @@
 
 namespace telaio::samples {
 
+/// Up to eight points, held in place.
+class Kinks {
+ public:
+  Kinks() = default;
+  Kinks(std::initializer_list<double> points) : count_(points.size()) {
+    std::copy(points.begin(), points.end(), points_.begin());
+  }
+  const double* begin() const { return points_.data(); }
+  const double* end() const { return points_.data() + count_; }
+
+ private:
+  size_t count_ = 0;
+  std::array<double, 8> points_{};
+};
+
 /// Where elements are drawn from: an interval without a margin around points in which an op has a kink.
 struct Domain {
   double low = -2;
   double high = 2;
-  std::vector<double> kinks = {};
+  Kinks kinks = {};
   double margin = 0.05;
 };
 

@@ -325,7 +325,7 @@ void add_losses(std::vector<OpRow>& table) {
       "huber", [](const Tensor& x, const Tensor& y, const LossOptions& o) { return huber(x, y, 1, o); },
       [](double a, double b) { return huber_of(a, b, 1); }, {-2, 2, {-1, 1}, 0.3}, {-0.1, 0.1}));
   auto& wrong = table.back().wrong;
-  wrong.emplace_back([] { huber(ones({2}), ones({2}), 0); }, "delta must be positive, got 0");
+  wrong.push_back({[] { huber(ones({2}), ones({2}), 0); }, "delta must be positive, got 0"});
 }
 
 }  // namespace telaio::samples

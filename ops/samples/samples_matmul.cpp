@@ -87,7 +87,7 @@ void add_matmul(std::vector<OpRow>& table) {
                     {[] {
                        matmul(ones({2, 2}, i32), ones({2, 2}, i32));
                      },
-                     "f32 or f64"},
+                     "only f32 and f64"},
                     {[] {
                        matmul(ones({2, 2}), Tensor());
                      },

@@ -52,7 +52,10 @@ double unit(uint64_t word, DType dtype) {
 double gaussian(const Stream& stream, int64_t i, DType dtype) {
   const int width = dtype == f32 ? 32 : 64, radius_bits = dtype == f32 ? 31 : 53, angle_bits = dtype == f32 ? 24 : 53;
   const uint64_t even = stream.word(i & ~int64_t{1}, dtype), odd = stream.word(i | 1, dtype);
-  const double u = std::ldexp(static_cast<double>(even >> (width - radius_bits)) + 0.5, -radius_bits);
+  // Small numbers keep all 31 bits, which lets floats reach far out; those near 1 are rounded to a float.
+  const uint64_t k = even >> (width - radius_bits);
+  const double shifted = dtype == f32 ? static_cast<float>(k) + 0.5f : static_cast<double>(k) + 0.5;
+  const double u = std::ldexp(shifted, -radius_bits);
   const double radius = std::sqrt(-2 * std::log(u));
   const uint64_t quadrant = odd >> (width - 2);
   const uint64_t rest = (odd << 2 & (dtype == f32 ? 0xFFFFFFFFull : ~0ull)) >> (width - angle_bits);

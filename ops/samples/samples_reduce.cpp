@@ -1,6 +1,8 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include <telaio/ops/reduce.hpp>
 #include <telaio/ops/samples/draw.hpp>
 
@@ -26,8 +28,7 @@ OpRow row(const Reduction& op) {
     Draw draw(seed);
     std::vector<Sample> all;
     const auto of = [&](const Tensor& x, const std::vector<int>& axes, bool keepdims) {
-      std::string label = keepdims ? "keepdims axes" : "axes";
-      for (const int axis : axes) label += " " + std::to_string(axis);
+      const std::string label = fmt::format("{}axes [{}]", keepdims ? "keepdims " : "", fmt::join(axes, ","));
       all.push_back(sample(
           x, [f = op.f, axes, keepdims](const Tensor& in) { return f(in, Axes(axes), keepdims); },
           [fold = op.fold, axes, keepdims](const Reference& in) { return reduce(in, axes, keepdims, fold); }, label));
@@ -70,7 +71,7 @@ OpRow row(const Reduction& op) {
                   },
                   "twice"),
               WrongInput([f] { f(Tensor(), Axes(), false); }, "undefined")}};
-  if (!op.of_nothing) made.wrong.emplace_back([f] { f(ones({2, 0}), Axes(1), false); }, "");
+  if (!op.of_nothing) made.wrong.push_back({[f] { f(ones({2, 0}), Axes(1), false); }, ""});
   return made;
 }
 

@@ -163,10 +163,10 @@ void add_unary(std::vector<OpRow>& table) {
   for (const Unary& op : elementwise()) {
     table.push_back(row(op));
     auto& wrong = table.back().wrong;
-    if (op.name == "neg") wrong.emplace_back([] { neg(ones({2}, boolean)); }, "must be a signed number");
-    if (op.name == "clip") wrong.emplace_back([] { clip(ones({2}), 3, 2); }, "bounds 3 and 2");
-    if (op.name == "hardtanh") wrong.emplace_back([] { hardtanh(ones({2}), 3, 2); }, "bounds 3 and 2");
-    if (op.name == "softplus") wrong.emplace_back([] { softplus(ones({2}), 0); }, "beta must be positive, got 0");
+    if (op.name == "neg") wrong.push_back({[] { neg(ones({2}, boolean)); }, "must be a signed number"});
+    if (op.name == "clip") wrong.push_back({[] { clip(ones({2}), 3, 2); }, "bounds 3 and 2"});
+    if (op.name == "hardtanh") wrong.push_back({[] { hardtanh(ones({2}), 3, 2); }, "bounds 3 and 2"});
+    if (op.name == "softplus") wrong.push_back({[] { softplus(ones({2}), 0); }, "beta must be positive, got 0"});
   }
   table.push_back(cast_row());
 }

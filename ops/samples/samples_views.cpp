@@ -1,5 +1,7 @@
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include <telaio/ops/samples/draw.hpp>
 #include <telaio/ops/views.hpp>
 
@@ -59,11 +61,7 @@ Reference permuted(const Reference& x, const std::vector<int>& order) {
   });
 }
 
-std::string list(const std::vector<int>& numbers) {
-  std::string text;
-  for (const int number : numbers) text += (text.empty() ? "" : " ") + std::to_string(number);
-  return text;
-}
+std::string list(const std::vector<int>& numbers) { return fmt::format("[{}]", fmt::join(numbers, ",")); }
 
 Case permute_case(const Shape& shape, const std::vector<int>& order) {
   return {shape, [=](const Tensor& x) { return permute(x, order); },
@@ -172,6 +170,19 @@ Case slice_case(const Shape& shape, int axis, int64_t start, int64_t stop, int64
           "axis " + std::to_string(axis)};
 }
 
+// Zeros with x where the ranges look.
+Case unslice_case(const Shape& shape, const std::vector<Range>& ranges, const Shape& to) {
+  return {shape, [=](const Tensor& x) { return unslice(x, to, ranges); },
+          [=](const Reference& x) {
+            const Reference places = make(to, [next = 0](const Dims&) mutable { return next++; });
+            const Reference looked_at = sliced(places, ranges);
+            Reference y = map(places, [](double) { return 0.0; });
+            for (size_t i = 0; i < x.data.size(); ++i) y.data[static_cast<size_t>(looked_at.data[i])] = x.data[i];
+            return y;
+          },
+          "to " + to_string(to)};
+}
+
 OpRow split_row() {
   const auto samples = [](uint64_t seed) {
     Draw draw(seed);
@@ -267,7 +278,7 @@ void add_views(std::vector<OpRow>& table) {
   table.push_back(row("transpose",
                       {transpose_case({3, 5}, -2, -1), transpose_case({2, 3, 4}, 0, 2), transpose_case({2, 3, 1}, 1, 1),
                        transpose_case({0, 4}, 0, 1)},
-                      {{[] { transpose(ones({3})); }, "out of range"},
+                      {{[] { transpose(ones({3})); }, "two axes"},
                        {[] {
                           transpose(ones({3, 2}), 0, 2);
                         },
@@ -343,6 +354,27 @@ void add_views(std::vector<OpRow>& table) {
         ""},
        {[] { slice(ones({2}), 1, 0, 1); }, "out of range"},
        {[] { slice(Tensor(), 0, 0, 1); }, "undefined"}}));
+  table.push_back(row("unslice",
+                      {unslice_case({3, 2}, {{1, 4}, {{}, {}, 2}}, {5, 4}), unslice_case({7}, {{{}, {}, -1}}, {7}),
+                       unslice_case({2, 3}, {{}, {-1, {}, -3}}, {2, 7}), unslice_case({0}, {{5, 2}}, {7}),
+                       unslice_case({2, 1, 4}, {{}, {1, 2}}, {2, 3, 4})},
+                      {{[] {
+                          unslice(ones({2}), {4}, {{0, 3}});
+                        },
+                        "3"},
+                       {[] {
+                          unslice(ones({2}), {4}, {{0, 2, 0}});
+                        },
+                        "step"},
+                       {[] {
+                          unslice(ones({2}), {-4}, {{0, 2}});
+                        },
+                        "-4"},
+                       {[] {
+                          unslice(ones({2}), {2}, {{}, {}});
+                        },
+                        ""},
+                       {[] { unslice(Tensor(), {2}, {}); }, "undefined"}}));
   table.push_back(split_row());
 }
 
