@@ -160,7 +160,7 @@ TEST(Conv2d, Derivatives) {
 TEST(Conv2d, DerivativesOfHigherOrder) {
   std::mt19937_64 random(33);
   const Tensor x = random_tensor({1, 3, 3, 1}, random), w = random_tensor({2, 2, 1, 2}, random);
-  const Function slope = [&](const std::vector<Tensor>& t) {
+  const auto slope = [&](const std::vector<Tensor>& t) {
     return sum(square(grad(sum(square(conv2d(t[0], t[1]))), t[1])));
   };
   expect_derivatives(slope, {x, w});

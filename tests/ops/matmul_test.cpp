@@ -98,7 +98,7 @@ TEST(Matmul, TypesMeet) {
 
 TEST(Matmul, Derivatives) {
   std::mt19937_64 random(22);
-  const Function f = [](const std::vector<Tensor>& x) { return matmul(x[0], x[1]); };
+  const auto f = [](const std::vector<Tensor>& x) { return matmul(x[0], x[1]); };
   const std::pair<Shape, Shape> shapes[] = {{{2, 3}, {3, 2}},
                                             {{3}, {3, 2}},
                                             {{2, 3}, {3}},
