@@ -36,7 +36,7 @@ Tensor add_n(std::vector<Tensor> terms, const SourceLocation& where = TELAIO_HER
 /// computed from a barrier is computed again.
 Tensor barrier(const Tensor& x, Tensors after, const SourceLocation& where = TELAIO_HERE);
 
-/// Base of the ops whose output is their first input, seen as it is.
+/// Base of the ops whose outputs are their first inputs, seen as they are.
 class IdentityOp : public Op {
  public:
   std::vector<TensorSpec> infer(Specs x) const override { return {x[0]}; }

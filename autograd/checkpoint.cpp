@@ -38,7 +38,7 @@ class Checkpoint final : public IdentityOp {
     std::vector<Tensor> wrt;
     for (size_t i = 0; i < originals.size(); ++i)
       if (needs[outputs_ + i]) wrt.push_back(fresh[i]);
-    const std::vector<Tensor> gradients = telaio::vjp(reached, ready, wrt);
+    const std::vector<Tensor> gradients = telaio::vjp(reached, ready, wrt, {.independent = true});
     std::vector<Tensor> gx(x.size());
     for (size_t i = 0, next = 0; i < originals.size(); ++i)
       if (needs[outputs_ + i]) gx[outputs_ + i] = gradients[next++];

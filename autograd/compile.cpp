@@ -29,9 +29,9 @@ class CompiledCall final : public Op {
   }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
     if (!pure_) {
-      throw Error(
-          "compiled: the function assigns variables, so its result has no derivative outside; take the gradient inside "
-          "it");
+      fail("compiled",
+           "the function assigns variables, so its result has no derivative outside; take the gradient inside it", {},
+           SourceLocation());
     }
     std::vector<Tensor> ends = traced_->inputs;
     for (const Trace::Use& use : traced_->variables) ends.push_back(use.read);
@@ -45,7 +45,7 @@ class CompiledCall final : public Op {
     for (size_t i = 0; i < x.size(); ++i)
       if (needs[i]) wrt.push_back(x[i]);
     std::vector<Tensor> gx(x.size());
-    const std::vector<Tensor> gradients = telaio::vjp(reached, cotangents, wrt);
+    const std::vector<Tensor> gradients = telaio::vjp(reached, cotangents, wrt, {.independent = true});
     for (size_t i = 0, next = 0; i < x.size(); ++i)
       if (needs[i]) gx[i] = gradients[next++];
     return gx;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include <telaio/autograd/builtin.hpp>
 #include <telaio/autograd/context.hpp>
@@ -15,15 +16,17 @@ namespace telaio {
 
 namespace {
 
-// What the walk knows of a node: whether a wrt tensor lies behind it, and the gradient terms that reached its outputs.
+// What the walk knows of a node: whether a wrt tensor lies behind it, and the gradients of its outputs so far.
 struct Mark {
   bool needed = false;
   bool wanted = false;  // one of its outputs is itself in wrt
-  std::vector<std::vector<Tensor>> terms;
+  std::vector<Tensor> gradients;
 
+  // Terms are added up as they come: a weight that is used a hundred times does not keep a hundred gradients alive.
   void add(const Tensor& target, Tensor term) {
-    terms.resize(target.node()->outputs().size());
-    terms[static_cast<size_t>(target.index())].push_back(std::move(term));
+    gradients.resize(target.node()->outputs().size());
+    Tensor& sum = gradients[static_cast<size_t>(target.index())];
+    sum = sum.defined() ? add_n({std::move(sum), std::move(term)}) : std::move(term);
   }
 };
 using Marks = boost::unordered_flat_map<const Node*, Mark>;
@@ -66,13 +69,6 @@ void check_versions(const std::vector<const Node*>& order, const std::vector<Ten
                      state->name),
          {}, where);
   }
-}
-
-Tensor summed(std::vector<Tensor>& terms) {
-  if (terms.empty()) return {};
-  Tensor sum = add_n(std::move(terms));
-  terms.clear();
-  return sum;
 }
 
 // Sends the gradient of a node's outputs on to those of its inputs that lead to wrt.
@@ -124,7 +120,11 @@ std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Te
     }
   }
 
-  const std::vector<const Node*> order = topological_order(outputs);
+  boost::unordered_flat_set<const Node*> ends;
+  if (options.independent)
+    for (const Tensor& tensor : wrt) ends.insert(tensor.node());
+  const std::vector<const Node*> order =
+      topological_order(outputs, [&](const Node* node) { return ends.contains(node); });
   check_versions(order, wrt, where);
   Marks marks;
   marks.reserve(order.size());
@@ -133,6 +133,7 @@ std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Te
     mark.needed = mark.wanted = true;
   }
   for (const Node* node : order) {
+    if (ends.contains(node)) continue;
     bool needed = false;
     for (const Tensor& x : node->inputs()) needed |= marks.find(x.node())->second.needed;
     marks[node].needed |= needed;
@@ -143,14 +144,10 @@ std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Te
   boost::unordered_flat_map<const Node*, std::vector<Tensor>> found;
   for (auto node = order.rbegin(); node != order.rend(); ++node) {
     Mark& mark = marks.find(*node)->second;
-    if (!mark.needed || mark.terms.empty()) continue;
-    std::vector<Tensor> gy((*node)->outputs().size());
-    {
-      const BackwardScope scope((*node)->where(), (*node)->scope_ptr());
-      for (size_t i = 0; i < gy.size(); ++i) gy[i] = summed(mark.terms[i]);
-    }
+    if (!mark.needed || mark.gradients.empty()) continue;
+    const std::vector<Tensor> gy = std::move(mark.gradients);
     if (mark.wanted) found[*node] = gy;
-    propagate(**node, gy, marks);
+    if (!ends.contains(*node)) propagate(**node, gy, marks);
   }
 
   std::vector<Tensor> gradients;

@@ -12,6 +12,9 @@ namespace telaio {
 struct GradOptions {
   /// A tensor that the outputs do not depend on is an error; otherwise its gradient is zeros.
   bool strict = false;
+  /// The tensors of wrt count as independent of one another: of c = 2w, {w, c} gets the partial derivatives, not
+  /// through c the whole of w's.
+  bool independent = false;
 };
 
 /// ∂loss/∂w for each w of `wrt`, of w's shape and type. `loss` has one element. Errors: a `wrt` that is no float; a

@@ -1,5 +1,7 @@
 #include <telaio/autograd/node.hpp>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <boost/unordered/unordered_flat_set.hpp>
@@ -8,8 +10,24 @@
 
 namespace telaio {
 
+namespace {
+
+// No counter is shared between threads: a number only has to exceed those of the inputs.
+int64_t next_number(const std::vector<Tensor>& x) {
+  thread_local int64_t last = 0;
+  for (const Tensor& tensor : x) last = std::max(last, tensor.node()->number());
+  return ++last;
+}
+
+}  // namespace
+
 Node::Node(Kind kind, OpPtr op, std::vector<Tensor> x, std::vector<TensorSpec> y, const SourceLocation& where)
-    : op_(std::move(op)), inputs_(std::move(x)), outputs_(std::move(y)), where_(where), kind_(kind) {
+    : op_(std::move(op)),
+      inputs_(std::move(x)),
+      outputs_(std::move(y)),
+      where_(where),
+      number_(next_number(inputs_)),
+      kind_(kind) {
   const auto& context = BuildContext::current();
   backward_ = context.backward;
   scope_ = backward_ ? context.forward_scope : context.scope;
@@ -62,6 +80,7 @@ Node::Node(const Node& like, std::vector<Tensor> x)
       outputs_(like.outputs_),
       where_(like.where_),
       scope_(like.scope_),
+      number_(next_number(inputs_)),
       kind_(like.kind_),
       backward_(like.backward_) {}
 
@@ -92,6 +111,8 @@ std::vector<const Node*> topological_order(Tensors roots, FunctionRef<bool(const
       }
     }
   }
+  const auto earlier = [](const Node* a, const Node* b) { return a->number() < b->number(); };
+  if (!std::is_sorted(order.begin(), order.end(), earlier)) std::stable_sort(order.begin(), order.end(), earlier);
   return order;
 }
 

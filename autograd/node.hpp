@@ -36,6 +36,8 @@ class Node {
   const std::shared_ptr<const std::string>& scope_ptr() const;
   /// Whether the node was built while taking a gradient.
   bool backward() const { return backward_; }
+  /// Later nodes have larger numbers: greater than those of all inputs, and growing as a thread builds.
+  int64_t number() const { return number_; }
 
   /// The cached values of all outputs, or null. A constant always has them.
   const std::vector<Array>* values() const { return values_.load(std::memory_order_acquire); }
@@ -54,6 +56,7 @@ class Node {
   std::vector<TensorSpec> outputs_;
   SourceLocation where_;
   std::shared_ptr<const std::string> scope_;
+  int64_t number_;
   Kind kind_;
   bool backward_;
 };
@@ -66,8 +69,9 @@ inline const TensorSpec& Tensor::spec() const {
 /// The same op on other inputs of the same shapes and types: place, scope and direction are kept. For passes.
 Tensor rebuild(const Tensor& tensor, std::vector<Tensor> x);
 
-/// All nodes that the roots depend on, inputs before users, each once: a depth-first post-order. Nodes for which `stop`
-/// holds are listed but not looked through.
+/// All nodes that the roots depend on, each once, in the order in which they were built (so inputs come before users,
+/// and a gradient's nodes follow one another as the backward walk made them, which keeps few values alive at a time).
+/// Nodes for which `stop` holds are listed but not looked through.
 std::vector<const Node*> topological_order(Tensors roots, FunctionRef<bool(const Node*)> stop);
 std::vector<const Node*> topological_order(Tensors roots);
 

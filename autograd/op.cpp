@@ -7,8 +7,8 @@
 
 namespace telaio {
 
-std::vector<Tensor> Op::vjp(Tensors, Tensors, Tensors, Needs) const {
-  throw Error(fmt::format("{}: the op has no derivative", name()));
+std::vector<Tensor> Op::vjp(Tensors x, Tensors, Tensors, Needs) const {
+  fail(name(), "the op has no derivative", x, SourceLocation(), this);  // the place is that of the forward node
 }
 
 double Op::flops(Specs, Specs y) const {

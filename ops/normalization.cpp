@@ -45,6 +45,8 @@ BatchNorm batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, 
   check("batch_norm", x, 2, {{"scale", scale}, {"shift", shift}}, epsilon, where);
   std::vector<int> list(static_cast<size_t>(x.rank() - 1));
   std::iota(list.begin(), list.end(), 0);
+  for (const int axis : list)
+    if (x.dim(axis) == 0) fail("batch_norm", "there is nothing to take statistics of", {{"x", x}}, where);
   const Axes batch(list);
   BatchNorm result;
   result.mean = mean(x, batch, false, where);
@@ -66,6 +68,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
 Tensor layer_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, double epsilon,
                   const SourceLocation& where) {
   check("layer_norm", x, 1, {{"scale", scale}, {"shift", shift}}, epsilon, where);
+  if (x.dim(-1) == 0) fail("layer_norm", "there is nothing to take statistics of", {{"x", x}}, where);
   const Tensor centred = Operand(x, where) - mean(x, -1, true, where);
   const Tensor variance = mean(square(centred, where), -1, true, where);
   const Tensor y = Operand(centred, where) * rsqrt(Operand(variance, where) + epsilon, where);

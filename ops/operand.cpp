@@ -65,14 +65,23 @@ DType promoted(std::initializer_list<const Operand*> operands) {
   return result.dtype;
 }
 
-Aligned aligned(std::string_view op, const Operand& a, const Operand& b) {
+namespace {
+
+void check_defined(std::string_view op, const Operand& a, const Operand& b) {
   for (const Operand* operand : {&a, &b})
     if (!operand->is_number() && !operand->tensor().defined())
       fail(op, "an operand is undefined", {}, operand->where());
+}
+
+}  // namespace
+
+Aligned aligned(std::string_view op, const Operand& a, const Operand& b) {
+  check_defined(op, a, b);
   return aligned(op, a, b, promoted({&a, &b}));
 }
 
 Aligned aligned(std::string_view op, const Operand& a, const Operand& b, DType dtype) {
+  check_defined(op, a, b);
   const SourceLocation& where = a.where();
   const Tensor x = a.as(dtype);
   const Tensor y = b.as(dtype);

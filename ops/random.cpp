@@ -152,6 +152,9 @@ Tensor dropout(const Tensor& x, double rate, const Tensor& key, const SourceLoca
   if (!is_float(x.dtype())) fail("dropout", "the input must be f32 or f64", {&x, 1}, where);
   if (!(rate >= 0 && rate < 1)) fail("dropout", fmt::format("the rate must be in [0,1), got {}", rate), {&x, 1}, where);
   if (rate == 0) return x;
+  if (!key.defined()) fail("dropout", "the key is undefined", {&x, 1}, where);
+  if (!(key.spec() == TensorSpec{i64, {2}}))
+    fail("dropout", "the key must be i64[2] (seed and stream)", {&key, 1}, where);
   const Tensor kept = bernoulli(x.shape(), key, 1 - rate, where);
   return telaio::where(kept, div({x, where}, 1 - rate), 0, where);
 }

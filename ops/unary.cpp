@@ -151,6 +151,13 @@ class Predicate final : public ElementwiseOp {
   Kind kind_;
 };
 
+Tensor predicate(Predicate::Kind kind, const Tensor& x, const SourceLocation& where) {
+  const OpPtr op(new Predicate(kind));
+  if (!x.defined()) fail(op->name(), "the input is undefined", {}, where);
+  if (kind == Predicate::Kind::logical_not) return apply(op, {cast(x, boolean, where)}, where);
+  return apply(op, {is_float(x.dtype()) ? x : cast(x, f32, where)}, where);
+}
+
 class Cast final : public ElementwiseOp {
  public:
   explicit Cast(DType to) : to_(to) {}
@@ -220,14 +227,11 @@ Tensor hardtanh(const Tensor& x, double low, double high, const SourceLocation& 
 }
 
 Tensor logical_not(const Tensor& x, const SourceLocation& where) {
-  return apply(OpPtr(new Predicate(Predicate::Kind::logical_not)), {cast(x, boolean, where)}, where);
+  return predicate(Predicate::Kind::logical_not, x, where);
 }
-Tensor is_nan(const Tensor& x, const SourceLocation& where) {
-  return apply(OpPtr(new Predicate(Predicate::Kind::is_nan)), {is_float(x.dtype()) ? x : cast(x, f32, where)}, where);
-}
+Tensor is_nan(const Tensor& x, const SourceLocation& where) { return predicate(Predicate::Kind::is_nan, x, where); }
 Tensor is_finite(const Tensor& x, const SourceLocation& where) {
-  return apply(OpPtr(new Predicate(Predicate::Kind::is_finite)), {is_float(x.dtype()) ? x : cast(x, f32, where)},
-               where);
+  return predicate(Predicate::Kind::is_finite, x, where);
 }
 
 Tensor cast(const Tensor& x, DType dtype, const SourceLocation& where) {

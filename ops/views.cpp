@@ -236,6 +236,7 @@ Tensor expand(const Tensor& x, const Shape& shape, const SourceLocation& where) 
       if (axis < added) throw Error(fmt::format("axis {} of {} is new, its size cannot be -1", axis, to_string(shape)));
       result[axis] = x.shape()[axis - added];
     }
+    BroadcastTo(result).infer({&x.spec(), 1});  // what cannot be broadcast is refused in this function's name
     return result;
   });
   return broadcast_to(x, to, where);

@@ -64,8 +64,8 @@ void bind_variables(const Graph& graph, const Plan& plan, std::vector<Array>& va
 }  // namespace
 
 Executable::Executable(Graph graph, bool concurrent) : graph_(std::move(graph)), plan_(lower(graph_)) {
-  plan_memory(plan_);
-  if (concurrent) schedule(plan_);
+  plan_memory(plan_, concurrent);
+  schedule(plan_);
   for (size_t i = 0; i < plan_.operands.size(); ++i) {
     const Plan::Value& value = plan_.values[static_cast<size_t>(plan_.operands[i])];
     const Home home = plan_.buffers[static_cast<size_t>(value.buffer)].home;

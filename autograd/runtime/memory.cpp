@@ -7,7 +7,7 @@
 
 namespace telaio {
 
-Order::Order(const Dependencies& dependencies) {
+Order::Order(const Dependencies& dependencies) : dependencies_(dependencies) {
   constexpr size_t largest_table = size_t{1} << 24;  // entries: 64 MB
   const size_t count = dependencies.first.size() - 1;
   chain_.resize(count);
@@ -31,16 +31,25 @@ Order::Order(const Dependencies& dependencies) {
   }
   chains_ = tail.size();
   known_ = count * chains_ <= largest_table;
+  if (known_) reach_.assign(count * chains_, -1);
+}
+
+void Order::enter(int step) {
   if (!known_) return;
-  reach_.assign(count * chains_, -1);
-  for (size_t s = 0; s < count; ++s) {
-    int* mine = reach_.data() + s * chains_;
-    for (int before : dependencies.of(static_cast<int>(s))) {
-      const int* theirs = reach_.data() + static_cast<size_t>(before) * chains_;
-      for (size_t c = 0; c < chains_; ++c) mine[c] = std::max(mine[c], theirs[c]);
-    }
-    mine[chain_[s]] = position_[s];
-  }
+  const auto s = static_cast<size_t>(step);
+  for (int earlier : dependencies_.of(step)) add(earlier, step);
+  reach_[s * chains_ + static_cast<size_t>(chain_[s])] = position_[s];
+}
+
+void Order::enter_all() {
+  for (size_t s = 0; s < chain_.size(); ++s) enter(static_cast<int>(s));
+}
+
+void Order::add(int earlier, int later) {
+  if (!known_) return;
+  int* mine = reach_.data() + static_cast<size_t>(later) * chains_;
+  const int* theirs = reach_.data() + static_cast<size_t>(earlier) * chains_;
+  for (size_t c = 0; c < chains_; ++c) mine[c] = std::max(mine[c], theirs[c]);
 }
 
 namespace {
@@ -115,7 +124,9 @@ void reuse_in_place(Plan& plan, const Order& order) {
         if (target[static_cast<size_t>(plan.values[static_cast<size_t>(inputs[j])].buffer)] == into)
           also_takes_others &= step.node->op().in_place(j);
       if (!also_takes_others) continue;
-      const auto is_before = [&](int user) { return user == self || order.before(user, self); };
+      const auto is_before = [&](int user) {
+        return user == self || (plan.in_order ? user < self : order.before(user, self));
+      };
       const auto own = users.of(into);
       const auto& inherited = joined[static_cast<size_t>(into)];
       if (!std::all_of(own.begin(), own.end(), is_before) ||
@@ -133,17 +144,35 @@ void reuse_in_place(Plan& plan, const Order& order) {
   for (Plan::Value& value : plan.values) value.buffer = target[static_cast<size_t>(value.buffer)];
 }
 
+// When each step would run if there were a thread for everything that is ready.
+struct Earliest {
+  std::vector<double> start;
+  std::vector<double> finish;
+
+  Earliest(const Plan& plan, const Dependencies& dependencies) {
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      double ready = 0;
+      for (int before : dependencies.of(static_cast<int>(s)))
+        ready = std::max(ready, finish[static_cast<size_t>(before)]);
+      start.push_back(ready);
+      finish.push_back(ready + cycles_of(plan, plan.steps[s]));
+    }
+  }
+};
+
 // Free stretches of the arena by offset, each with the steps that used it last.
 class FreeList {
  public:
-  FreeList(const Order& order, bool in_order) : order_(order), in_order_(in_order) {}
+  FreeList(Plan& plan, Order& order, const Earliest& earliest) : plan_(plan), order_(order), earliest_(earliest) {}
 
   int64_t take(int64_t bytes, int step) {
-    auto best = blocks_.end();
-    for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
-      if (block->second.bytes < bytes || (best != blocks_.end() && block->second.bytes >= best->second.bytes)) continue;
-      if (usable(block->second, step)) best = block;
-    }
+    const auto is_before = [&](int user) { return order_.before(user, step); };
+    const auto has_run = [&](int user) {
+      return is_before(user) ||
+             earliest_.finish[static_cast<size_t>(user)] <= earliest_.start[static_cast<size_t>(step)];
+    };
+    auto best = best_fit(bytes, is_before);
+    if (best == blocks_.end()) best = best_fit(bytes, has_run);
     if (best == blocks_.end()) {
       const int64_t offset = end_;
       end_ += bytes;
@@ -152,6 +181,11 @@ class FreeList {
     const int64_t offset = best->first;
     Block rest = std::move(best->second);
     blocks_.erase(best);
+    for (int user : rest.users) {
+      if (order_.before(user, step)) continue;
+      plan_.after.push_back({user, step});
+      order_.add(user, step);
+    }
     rest.bytes -= bytes;
     if (rest.bytes > 0) blocks_[offset + bytes] = std::move(rest);
     return offset;
@@ -159,7 +193,7 @@ class FreeList {
 
   void give(int64_t offset, int64_t bytes, std::span<const int> users) {
     Block block{bytes, {}};
-    if (!in_order_) block.users.assign(users.begin(), users.end());
+    if (!plan_.in_order) block.users.assign(users.begin(), users.end());
     auto next = blocks_.lower_bound(offset);
     if (next != blocks_.end() && next->first == offset + bytes) {
       block.bytes += next->second.bytes;
@@ -185,20 +219,30 @@ class FreeList {
     std::vector<int> users;
   };
 
-  bool usable(Block& block, int step) {
-    if (in_order_) return true;
-    return std::all_of(block.users.begin(), block.users.end(), [&](int user) { return order_.before(user, step); });
+  // The smallest block that is large enough, and whose users all pass.
+  template <class F>
+  std::map<int64_t, Block>::iterator best_fit(int64_t bytes, F&& passes) {
+    auto best = blocks_.end();
+    for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
+      if (block->second.bytes < bytes || (best != blocks_.end() && block->second.bytes >= best->second.bytes)) continue;
+      const auto& users = block->second.users;
+      if (std::all_of(users.begin(), users.end(), passes)) best = block;
+    }
+    return best;
   }
 
-  const Order& order_;
-  bool in_order_;
+  Plan& plan_;
+  Order& order_;
+  const Earliest& earliest_;
   std::map<int64_t, Block> blocks_;
   int64_t end_ = 0;
 };
 
-void place_buffers(Plan& plan, const Order& order) {
+void place_buffers(Plan& plan, const Dependencies& dependencies) {
   const Users users(plan);
-  FreeList free_list(order, plan.in_order);
+  Order order(dependencies);
+  const Earliest earliest(plan, dependencies);
+  FreeList free_list(plan, order, earliest);
   const auto rounded = [](int64_t bytes) {
     constexpr auto line = static_cast<int64_t>(Storage::alignment);
     return std::max((bytes + line - 1) / line * line, line);
@@ -213,6 +257,7 @@ void place_buffers(Plan& plan, const Order& order) {
     dying[static_cast<size_t>(of.back())].push_back(static_cast<int>(b));
   }
   for (size_t s = 0; s < plan.steps.size(); ++s) {
+    order.enter(static_cast<int>(s));
     for (int b : born[s]) {
       Plan::Buffer& buffer = plan.buffers[static_cast<size_t>(b)];
       buffer.place = free_list.take(rounded(buffer.bytes), static_cast<int>(s));
@@ -227,13 +272,14 @@ void place_buffers(Plan& plan, const Order& order) {
 
 }  // namespace
 
-void plan_memory(Plan& plan) {
+void plan_memory(Plan& plan, bool concurrent) {
   const Dependencies dependencies(plan);
-  const Order order(dependencies);
+  Order order(dependencies);
+  order.enter_all();
   // One chain runs in its order anyway; a graph too large for the table has to.
-  plan.in_order = !order.known() || order.chains() <= 1;
+  plan.in_order = !concurrent || !order.known() || order.chains() <= 1;
   reuse_in_place(plan, order);
-  place_buffers(plan, order);
+  place_buffers(plan, dependencies);
 }
 
 }  // namespace telaio

@@ -87,10 +87,18 @@ struct Dependencies {
 /// Answers "is step a certainly finished before step b starts?" in constant time, by covering the steps with chains.
 class Order {
  public:
+  /// Knows nothing yet: the steps are to be entered one after the other.
   explicit Order(const Dependencies& dependencies);
   /// False when the graph is too large for the table: then only the order of the steps is known.
   bool known() const { return known_; }
   int chains() const { return static_cast<int>(chains_); }
+
+  /// Takes in the dependencies of the next step.
+  void enter(int step);
+  void enter_all();
+  /// Adds that `after`, the step entered last, waits for `before`.
+  void add(int before, int after);
+
   bool before(int a, int b) const {
     if (!known_) return a < b;
     return reach_[static_cast<size_t>(b) * chains_ + static_cast<size_t>(chain_[static_cast<size_t>(a)])] >=
@@ -98,6 +106,7 @@ class Order {
   }
 
  private:
+  const Dependencies& dependencies_;
   bool known_ = true;
   size_t chains_ = 0;
   std::vector<int> chain_;
@@ -111,7 +120,10 @@ Plan lower(const Graph& graph);
 
 /// Lets an op write over its dying input where it can, and gives every arena buffer its place. A place is used again
 /// only by a step that certainly runs after the last user of the old content, whatever runs concurrently.
-void plan_memory(Plan& plan);
+void plan_memory(Plan& plan, bool concurrent = true);
+
+/// What a step costs, roughly, in core cycles; from sizes only.
+double cycles_of(const Plan& plan, const Plan::Step& step);
 
 /// Cuts the steps into tasks where branches are worth running concurrently.
 void schedule(Plan& plan);

@@ -6,9 +6,6 @@
 
 namespace telaio {
 
-namespace {
-
-// A rough cost in core cycles: 16 multiply-adds, or 16 bytes, a cycle, and the call. From sizes only.
 double cycles_of(const Plan& plan, const Plan::Step& step) {
   double bytes = 0;
   for (int v : plan.inputs_of(step)) bytes += static_cast<double>(plan.values[static_cast<size_t>(v)].spec.bytes());
@@ -19,10 +16,9 @@ double cycles_of(const Plan& plan, const Plan::Step& step) {
     for (const Tensor& input : step.node->inputs()) x.push_back(input.spec());
     flops = step.node->op().flops(x, step.node->outputs());
   }
+  // 16 multiply-adds, or 16 bytes, a cycle; and the call.
   return 100 + std::max(flops / 32, bytes / 16);
 }
-
-}  // namespace
 
 void schedule(Plan& plan) {
   // Waking a thread costs tens of microseconds: below about 100 of them one thread is faster alone.

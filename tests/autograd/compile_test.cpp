@@ -185,6 +185,15 @@ TEST(Compile, ResultsCanBeDifferentiated) {
   EXPECT_EQ(grad(g[0], x).item<double>(), 12);
 }
 
+TEST(Compile, ResultsOfResultsCanBeDifferentiated) {
+  Variable w("w", Tensor(3.0));
+  const auto f = compile([&](const Tensor& x) { return square(x) * w; });
+  const Tensor x(2.0);
+  const auto g = grad(f(f(x)), {x, w});  // w³x⁴
+  EXPECT_EQ(g[0].item<double>(), 4 * 27 * 8);
+  EXPECT_EQ(g[1].item<double>(), 3 * 9 * 16);
+}
+
 TEST(Compile, AGradientThroughAnAssigningFunctionIsAnError) {
   Variable w("w", Tensor(3.0)), steps("steps", Tensor(0.0));
   const auto f = compile([&](const Tensor& x) {
@@ -286,7 +295,7 @@ TEST(Compile, DrawsItsGraph) {
   EXPECT_THAT(dot, HasSubstr("#ffd8a8"));
   EXPECT_THAT(dot, HasSubstr("f32[2,3]"));
   EXPECT_THAT(dot, HasSubstr("layer1"));
-  EXPECT_THAT(to_text(f.graph(ones({2, 3}))), HasSubstr("= exp(%0) -> f32[2,3]   layer1   compile_test.cpp:"));
+  EXPECT_THAT(to_text(f.graph(ones({2, 3}))), HasSubstr("%1 = exp(%0) -> f32[2,3]   layer1   compile_test.cpp:"));
 }
 
 TEST(Compile, ValidatesGraphs) {

@@ -9,6 +9,7 @@
 namespace telaio {
 namespace {
 
+using testing::AllOf;
 using testing::DoubleEq;
 using testing::DoubleNear;
 using testing::ElementsAre;
@@ -63,6 +64,14 @@ TEST(Grad, OfAnInteriorTensorAndOfItsSource) {
   const auto g = grad(square(h), {x, h});
   EXPECT_EQ(g[0].item<double>(), 36);
   EXPECT_EQ(g[1].item<double>(), 12);
+}
+
+TEST(Grad, OfIndependentTensorsIsPartial) {
+  const Tensor x = scalar(2);
+  const Tensor h = x * 3;
+  const auto g = grad(square(h) * x, {x, h}, {.independent = true});
+  EXPECT_EQ(g[0].item<double>(), 36);
+  EXPECT_EQ(g[1].item<double>(), 24);
 }
 
 TEST(Grad, OfTheLossItself) {
@@ -144,7 +153,8 @@ TEST(Grad, AnOpWithoutADerivativeSaysSo) {
   };
   const Tensor x = scalar(2);
   const Tensor y = apply(OpPtr(new Opaque), {x}, TELAIO_HERE);
-  EXPECT_THAT(message_of([&] { grad(y, x); }), HasSubstr("opaque: the op has no derivative"));
+  EXPECT_THAT(message_of([&] { grad(y, x); }),
+              AllOf(HasSubstr("opaque: the op has no derivative"), HasSubstr("grad_test.cpp:")));
 }
 
 TEST(Grad, ADerivativeOfTheWrongShapeIsCaught) {
@@ -158,7 +168,7 @@ TEST(Grad, ADerivativeOfTheWrongShapeIsCaught) {
   EXPECT_THAT(message_of([&] { grad(y, x); }), HasSubstr("its derivative by input 0 is f64[7], the input is f64[]"));
 }
 
-TEST(Grad, ManyTermsAreAddedAtOnce) {
+TEST(Grad, ManyTermsAddUp) {
   const Tensor x = scalar(1.5);
   Tensor y = x;
   for (int i = 0; i < 9; ++i) y = y + x * i;

@@ -89,7 +89,8 @@ class RandomGraph {
 std::vector<Variable> fresh_variables() {
   std::vector<Variable> variables;
   for (int i = 0; i < 4; ++i)
-    variables.emplace_back("v" + std::to_string(i), uniform({side, side}, random_key(100 + i), -1, 1, f64));
+    variables.emplace_back(std::string(1, static_cast<char>('a' + i)),
+                           uniform({side, side}, random_key(100 + i), -1, 1, f64));
   return variables;
 }
 

@@ -149,7 +149,7 @@ TEST(Conv2d, Derivatives) {
   for (const Case& one : cases) {
     SCOPED_TRACE(to_string(one.image) + " " + to_string(one.filter));
     const Tensor x = random_tensor(one.image, random), w = random_tensor(one.filter, random);
-    const Function f = [&](const std::vector<Tensor>& t) { return conv2d(t[0], t[1], one.options); };
+    const auto f = [&](const std::vector<Tensor>& t) { return conv2d(t[0], t[1], one.options); };
     expect_derivatives(f, {x, w});
     const Tensor y = random_tensor(f({x, w}).shape(), random);
     expect_derivatives([&](const std::vector<Tensor>& t) { return conv2d_transpose(t[0], t[1], one.options); }, {y, w});
