@@ -13,7 +13,7 @@ namespace telaio {
 Tensor random_key(int64_t seed, int64_t stream = 0, const SourceLocation& where = TELAIO_HERE);
 
 /// A sequence of keys, held in a Variable (the seed and the next stream), so that compiled functions draw anew at each
-/// call and a saved generator continues where it stopped.
+/// call and a saved generator continues where it stopped. One host thread at a time may take keys from it.
 class Rng {
  public:
   explicit Rng(int64_t seed, std::string name = "rng");
@@ -25,7 +25,7 @@ class Rng {
   Variable state_;
 };
 
-/// Uniform in [low, high); f32 or f64.
+/// Uniform in [low, high); f32 or f64. low where both are the same; error when low is above high.
 Tensor uniform(const Shape& shape, const Tensor& key, double low = 0, double high = 1, DType dtype = f32,
                const SourceLocation& where = TELAIO_HERE);
 Tensor normal(const Shape& shape, const Tensor& key, double mean = 0, double deviation = 1, DType dtype = f32,

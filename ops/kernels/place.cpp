@@ -55,17 +55,31 @@ void place(int elem_size, int rank, const int64_t* shape, const int64_t* src_str
   by_elem_size(elem_size, [&]<class T>(T) {
     const double cycles = 10 + static_cast<double>(std::min(inner.size, row_piece));
     parallel_for(elements / inner.size * pieces, grain_for(cycles), [&](int64_t begin, int64_t end) {
+      // Decoded once, then counted on like an odometer: rows may be short.
+      int64_t at = begin % pieces * row_piece, from = 0, to = 0, rest = begin / pieces;
+      std::array<int64_t, max_rank> index{};
+      for (int a = count - 2; a >= 0; --a) {
+        const Axis& axis = axes[static_cast<size_t>(a)];
+        index[static_cast<size_t>(a)] = rest % axis.size;
+        rest /= axis.size;
+        from += index[static_cast<size_t>(a)] * axis.src;
+        to += index[static_cast<size_t>(a)] * axis.dst;
+      }
       for (int64_t task = begin; task < end; ++task) {
-        const int64_t at = task % pieces * row_piece;
-        int64_t from = at * inner.src, to = at * inner.dst, rest = task / pieces;
+        copy_run(static_cast<const T*>(src) + from + at * inner.src, inner.src,
+                 static_cast<T*>(dst) + to + at * inner.dst, inner.dst, std::min(row_piece, inner.size - at));
+        at += row_piece;
+        if (at < inner.size) continue;
+        at = 0;
         for (int a = count - 2; a >= 0; --a) {
           const Axis& axis = axes[static_cast<size_t>(a)];
-          from += rest % axis.size * axis.src;
-          to += rest % axis.size * axis.dst;
-          rest /= axis.size;
+          from += axis.src;
+          to += axis.dst;
+          if (++index[static_cast<size_t>(a)] < axis.size) break;
+          index[static_cast<size_t>(a)] = 0;
+          from -= axis.size * axis.src;
+          to -= axis.size * axis.dst;
         }
-        copy_run(static_cast<const T*>(src) + from, inner.src, static_cast<T*>(dst) + to, inner.dst,
-                 std::min(row_piece, inner.size - at));
       }
     });
   });

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@
 #include <telaio/telaio.hpp>
 
 namespace telaio::testing_ops {
+
+using Function = std::function<Tensor(const std::vector<Tensor>&)>;
 
 inline std::vector<double> random_values(int64_t count, std::mt19937_64& random, double low = -1, double high = 1) {
   std::uniform_real_distribution<double> draw(low, high);
