@@ -7,9 +7,8 @@
 //   infer  is the only place that checks inputs. It throws an Error of one line; the op's name, its operands and your
 //          caller's line are added to it.
 //   run    gets the memory: contiguous inputs x, uninitialised contiguous outputs y.
-//   vjp    gets the tensors x and y and the gradient gy by y, and returns the gradients by x, as a graph of ops.
-//   Because
-//          it is a graph, second derivatives follow by themselves.
+//   vjp    gets the tensors x and y and the gradient gy by y, and returns the gradients by x, as a graph of ops; so
+//          second derivatives follow by themselves.
 //
 // Two ops follow: softsign, with a derivative, and sorted, without one. The program checks both, shows how gradcheck
 // finds a wrong derivative, and exits with 1 if something is not as expected.
