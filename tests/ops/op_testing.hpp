@@ -108,8 +108,9 @@ inline bool shares_memory(const Tensor& a, const Tensor& b) { return a.value().s
 /// How many ops are left in the graph of a compiled function.
 template <class F, class... X>
 int simplified_size(const F& f, const X&... x) {
+  const std::vector<Tensor> graph = compile(f).graph(x...);
   int count = 0;
-  for (const Node* node : topological_order(compile(f).graph(x...))) count += node->kind() == Node::Kind::compute;
+  for (const Node* node : topological_order(graph)) count += node->kind() == Node::Kind::compute;
   return count;
 }
 
