@@ -2,6 +2,7 @@
 find_package(TBB REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS program_options json iostreams)
 find_package(fmt REQUIRED)
+find_package(PNG 1.6 REQUIRED)
 find_package(hwy QUIET CONFIG)
 if(NOT TARGET hwy::hwy)
   find_package(PkgConfig REQUIRED)
