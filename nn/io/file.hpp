@@ -1,0 +1,21 @@
+// Whole files: read at once, and written so that a file is either all there or as it was before.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace telaio::nn {
+
+/// The bytes of a file. Error "PATH: cannot be read: …" when there is none, or it is a directory.
+std::string read_file(const std::string& path);
+
+/// Writes beside the file (a name of its own in the same directory), brings the bytes to the disk and renames: whoever
+/// reads sees the old file or the new one, and when anything fails, such as a full disk, the old one stays and nothing
+/// else is left. A symbolic link stays one, and an existing file keeps its permissions. What is no regular file, such
+/// as a pipe or a device, is written to directly. Error "PATH: cannot be written: …".
+void write_file(const std::string& path, std::string_view bytes);
+/// The same for bytes in several pieces.
+void write_file(const std::string& path, std::span<const std::string_view> pieces);
+
+}  // namespace telaio::nn

@@ -1,0 +1,79 @@
+#include <telaio/nn/io/gzip.hpp>
+
+#include <fmt/format.h>
+// g++ 12 sees overlapping copies in Boost's inserts into a string (GCC bug 105329).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wrestrict"
+#endif
+#include <boost/iostreams/device/array.hpp>
+#include <boost/iostreams/filter/gzip.hpp>
+#include <boost/iostreams/filtering_streambuf.hpp>
+
+#include <telaio/autograd/error.hpp>
+#include <telaio/nn/io/file.hpp>
+
+namespace telaio::nn {
+
+namespace io = boost::iostreams;
+
+namespace {
+
+std::string_view meaning(const io::gzip_error& error) {
+  switch (error.error()) {
+    case io::gzip::bad_crc:
+      return "the checksum is wrong";
+    case io::gzip::bad_header:
+      return "no gzip header where one must be";
+    case io::gzip::bad_footer:
+      return "the data are cut off";
+    default:
+      return error.zlib_error_code() == io::zlib::buf_error ? "the data are cut off" : "the data are damaged";
+  }
+}
+
+/// What comes out when the bytes go through a filter; `size` counts along, for messages.
+template <class Filter>
+std::string filtered(const Filter& filter, std::string_view bytes, size_t expected, size_t& size) {
+  io::filtering_streambuf<io::input> stream;
+  stream.push(filter);
+  stream.push(io::array_source(bytes.data(), bytes.size()));
+  std::string out(expected, '\0');
+  while (true) {
+    if (size == out.size()) out.resize(2 * out.size() + 4096);
+    const std::streamsize got = stream.sgetn(out.data() + size, static_cast<std::streamsize>(out.size() - size));
+    if (got <= 0) break;
+    size += static_cast<size_t>(got);
+  }
+  out.resize(size);
+  return out;
+}
+
+}  // namespace
+
+bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1f\x8b"); }
+
+std::string gunzip(std::string_view bytes, const std::string& name) {
+  size_t size = 0;
+  const auto bad = [&](std::string_view problem) {
+    return Error(fmt::format("{}: bad gzip data after {} unpacked bytes: {}", name, size, problem));
+  };
+  try {
+    return filtered(io::gzip_decompressor(), bytes, 4 * bytes.size(), size);
+  } catch (const io::gzip_error& error) {
+    throw bad(meaning(error));
+  } catch (const std::ios_base::failure& error) {
+    throw bad(error.what());
+  }
+}
+
+std::string gzip(std::string_view bytes) {
+  size_t size = 0;
+  return filtered(io::gzip_compressor(), bytes, bytes.size() / 2, size);
+}
+
+std::string read_file_unpacked(const std::string& path) {
+  std::string bytes = read_file(path);
+  return is_gzip(bytes) ? gunzip(bytes, path) : bytes;
+}
+
+}  // namespace telaio::nn
