@@ -8,7 +8,8 @@ int main() {
   const Variable w("w", tensor({0.0, 0.0}));                      // a parameter: a named slot with a value
 
   // Building a graph checks shapes and types and computes nothing. A gradient is more of the same graph.
-  const Tensor loss = mean(square(matmul(x, w) - tensor({1.0, 2.0, 4.0})));
+  const Tensor target = tensor({1.0, 2.0, 4.0});
+  const Tensor loss = mean(square(matmul(x, w) - target));
   const Tensor slope = grad(loss, w);
 
   std::cout << "loss  " << loss << "\nslope " << slope << "\n";  // the values are asked for, so they are computed
