@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -14,10 +15,11 @@
 
 namespace telaio::kernels {
 
-/// Random numbers from a fresh seed; SCOPED_TRACE(random.seed) prints it with every failure.
+/// Random numbers from the seed in TELAIO_TEST_SEED, or always the same ones, so that a failure can be repeated;
+/// SCOPED_TRACE(random.seed) prints the seed with every failure.
 class Random {
  public:
-  const uint32_t seed = std::random_device{}();
+  const uint32_t seed = chosen_seed();
 
   std::mt19937& engine() { return engine_; }
   uint32_t bits() { return static_cast<uint32_t>(engine_()); }
@@ -32,6 +34,11 @@ class Random {
   }
 
  private:
+  static uint32_t chosen_seed() {
+    const char* given = std::getenv("TELAIO_TEST_SEED");
+    return given ? static_cast<uint32_t>(std::strtoul(given, nullptr, 10)) : 20240229;
+  }
+
   std::mt19937 engine_{seed};
 };
 
