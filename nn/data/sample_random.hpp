@@ -11,7 +11,14 @@ namespace telaio::nn {
 using kernels::RandomKey;
 
 /// What random numbers are for. Each purpose has streams of its own, far from those that telaio::Rng counts up from 0.
-enum class RandomPurpose : uint64_t { digits_train = 1, digits_test = 2, shuffle = 3, augment = 4 };
+enum class RandomPurpose : uint64_t {
+  digits_train = 1,
+  digits_test = 2,
+  shuffle = 3,
+  augment = 4,
+  initialize = 5,
+  layers = 15
+};
 
 /// The key for a purpose and, say, an epoch.
 constexpr RandomKey data_key(uint64_t seed, RandomPurpose purpose, uint64_t number = 0) {
