@@ -7,6 +7,7 @@
 
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/nn/data/pixels.hpp>
+#include <telaio/ops/kernels/random.hpp>
 
 namespace telaio::nn {
 
