@@ -8,12 +8,10 @@ if(TARGET telaio_cli)
   install(TARGETS telaio_cli)
 endif()
 
-# The public headers: not the samples, which are for tests, nor the kernels, of which only the random numbers are public.
+# The public headers: not the samples, which are for tests, nor the kernels.
 install(FILES telaio.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/telaio)
 install(DIRECTORY autograd ops nn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/telaio FILES_MATCHING PATTERN "*.hpp"
         PATTERN "ops/kernels" EXCLUDE PATTERN "ops/samples" EXCLUDE)
-
-install(FILES ops/kernels/random.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/telaio/ops/kernels)
 
 # A shared library brings its dependencies along; who links the static one needs them too.
 configure_package_config_file(cmake/telaio-config.cmake.in telaio-config.cmake INSTALL_DESTINATION ${TELAIO_PACKAGE_DIR})

@@ -27,7 +27,7 @@ class Draw : public Op {
   bool same_as(const Op& other) const override { return y_ == static_cast<const Draw&>(other).y_; }
 
  protected:
-  static kernels::RandomKey key(const View& x) {
+  static RandomKey key(const View& x) {
     const auto* words = x.data<const int64_t>();
     return {static_cast<uint64_t>(words[0]), static_cast<uint64_t>(words[1])};
   }

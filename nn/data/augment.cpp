@@ -10,6 +10,7 @@
 
 #include <telaio/autograd/error.hpp>
 #include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/ops/kernels/random.hpp>
 
 namespace telaio::nn {
 

@@ -28,30 +28,49 @@ struct BatchRequest {
   std::span<const float> strength = {};  ///< of the augmentation, for each row; empty: 1
 };
 
+/// In what form a batch has its inputs.
+enum class InputForm {
+  prepared,  ///< f32, from u8 or f32, after the steps that BatchMaker lists
+  as_given,  ///< the rows as they are, of any type: for a model that begins with an embedding, or rescales bytes itself
+};
+
 /// Puts batches together: takes rows, turns bytes into floats in 0…1, makes them upright, augments them, and last
 /// subtracts the mean and divides by the deviation. Augmentation comes after centring and deskewing, which would undo
-/// it. A row's result depends on nothing but the row, its id and its strength. May be used from several threads.
+/// it. Targets are copied. A row's result depends on nothing but the row, its id and its strength. May be used from
+/// several threads.
 class BatchMaker {
  public:
-  /// Error when the samples do not suit the steps: augmentation and geometric standardisation take images.
-  explicit BatchMaker(Samples samples, Standardization standardization = {}, Augmentation augmentation = {});
+  /// Inputs u8 or f32 [N, …], or of any type where they stay as given; targets [N, …] of any type, or undefined where
+  /// there are none (for prediction). Both are evaluated here. Error when they do not suit one another or the steps:
+  /// augmentation and geometric standardisation take images, and inputs that stay as given take no steps.
+  BatchMaker(const Tensor& inputs, const Tensor& targets, Standardization standardization = {},
+             const Augmentation& augmentation = {}, InputForm form = InputForm::prepared);
+  /// With the labels as the targets.
+  explicit BatchMaker(const Samples& samples, Standardization standardization = {},
+                      const Augmentation& augmentation = {}, InputForm form = InputForm::prepared)
+      : BatchMaker(samples.inputs, samples.labels, std::move(standardization), augmentation, form) {}
 
-  const Samples& samples() const { return samples_; }
-  /// Of the inputs of a batch with so many rows; they are f32.
-  Shape batch_shape(int64_t rows) const;
+  /// N.
+  int64_t size() const { return inputs_.shape()[0]; }
+  bool has_targets() const { return targets_.defined(); }
+  /// Of a batch with so many rows.
+  TensorSpec inputs_spec(int64_t rows) const;
+  /// The same; only where there are targets.
+  TensorSpec targets_spec(int64_t rows) const;
 
-  /// Fills inputs (batch_shape(rows), contiguous) and labels (one a row), in parallel. Error when a row is out of
-  /// range.
-  void assemble(const BatchRequest& request, float* inputs, int64_t* labels) const;
-  /// The same into new tensors: inputs f32 [rows, …] and labels i64 [rows].
+  /// Fills memory for inputs_spec(rows) and targets_spec(rows), contiguous, in parallel. Without targets `targets` is
+  /// not used. Error when a row is out of range.
+  void assemble(const BatchRequest& request, void* inputs, void* targets) const;
+  /// The same into new tensors: inputs and targets, or inputs and an undefined tensor.
   std::pair<Tensor, Tensor> assemble(const BatchRequest& request) const;
 
  private:
-  Samples samples_;
+  void prepare(const BatchRequest& request, size_t at, float* x, std::vector<float>& scratch) const;
+
   Standardization standardization_;
   Augmentation augmentation_;
-  Array inputs_, labels_, mean_, deviation_;
-  Shape sample_shape_;
+  InputForm form_;
+  Array inputs_, targets_, mean_, deviation_;
   ImageShape image_shape_;
 };
 

@@ -40,7 +40,7 @@ std::vector<std::string> training_files(const std::string& directory) {
 
 std::vector<std::string> class_names(const std::string& directory) {
   const std::string path = (fs::path(directory) / "batches.meta.txt").string();
-  if (!fs::exists(path))
+  if (!path_exists(path))
     return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
   std::istringstream lines(read_file(path));
   std::vector<std::string> names;
@@ -100,7 +100,7 @@ Dataset load_cifar(const std::string& directory) {
   const std::vector<std::string> names = class_names(directory);
   Dataset data{read_batches(files, names), {}, directory};
   const std::string test = (fs::path(directory) / "test_batch.bin").string();
-  if (fs::exists(test)) data.test = read_batches({test}, names);
+  if (path_exists(test)) data.test = read_batches({test}, names);
   check(data);
   return data;
 }

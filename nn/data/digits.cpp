@@ -11,6 +11,7 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/nn/data/digit_glyphs.hpp>
 #include <telaio/nn/data/digit_pen.hpp>
+#include <telaio/ops/kernels/random.hpp>
 
 namespace telaio::nn {
 

@@ -223,10 +223,10 @@ Dataset load_idx_file(const std::string& images) {
   name.replace(name.rfind("images"), 6, "labels");
   name[name.rfind("idx") + 3] = '1';
   std::string labels = (path.parent_path() / name).string();
-  if (!fs::exists(labels)) {
+  if (!path_exists(labels)) {
     const std::string other = name.ends_with(".gz") ? name.substr(0, name.size() - 3) : name + ".gz";
     const std::string beside = (path.parent_path() / other).string();
-    if (!fs::exists(beside))
+    if (!path_exists(beside))
       throw Error(fmt::format("{}: the labels are missing: expected {} beside it", images, name));
     labels = beside;
   }

@@ -12,6 +12,7 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/nn/data/first_error.hpp>
 #include <telaio/nn/data/png.hpp>
+#include <telaio/nn/io/file.hpp>
 
 namespace telaio::nn {
 
@@ -41,7 +42,7 @@ std::vector<fs::path> entries(const fs::path& directory) {
 
 std::vector<fs::path> directories(const fs::path& directory) {
   std::vector<fs::path> paths = entries(directory);
-  std::erase_if(paths, [](const fs::path& path) { return !fs::is_directory(path); });
+  std::erase_if(paths, [](const fs::path& path) { return !directory_exists(path); });
   return paths;
 }
 
@@ -144,7 +145,7 @@ void widen(Samples& samples, int64_t channels) {
 
 bool has_image_folders(const std::string& directory) {
   const fs::path path = directory;
-  return has_classes(path) || (fs::is_directory(path / "train") && has_classes(path / "train"));
+  return has_classes(path) || (directory_exists(path / "train") && has_classes(path / "train"));
 }
 
 Dataset load_image_folder(const std::string& directory) {
@@ -152,9 +153,9 @@ Dataset load_image_folder(const std::string& directory) {
   Dataset data;
   data.source = directory;
   std::vector<std::string> names;
-  const bool parts = fs::is_directory(path / "train") && !has_png(path / "train");
+  const bool parts = directory_exists(path / "train") && !has_png(path / "train");
   data.train = read_part(parts ? path / "train" : path, names);
-  if (parts && fs::is_directory(path / "test")) data.test = read_part(path / "test", names);
+  if (parts && directory_exists(path / "test")) data.test = read_part(path / "test", names);
   if (!data.test.empty()) {
     const int64_t channels = std::max(data.train.inputs.dim(3), data.test.inputs.dim(3));
     widen(data.train, channels);

@@ -10,19 +10,16 @@
 #include <telaio/nn/data/digits.hpp>
 #include <telaio/nn/data/idx.hpp>
 #include <telaio/nn/data/image_folder.hpp>
+#include <telaio/nn/io/file.hpp>
 
 namespace telaio::nn {
 
-namespace fs = std::filesystem;
-
 Dataset load_dataset(const std::string& where) {
   if (where == "digits") return make_digits();
-  std::error_code error;
-  const fs::file_status status = fs::status(where, error);
-  if (!fs::exists(status))
+  if (!path_exists(where))
     throw Error(fmt::format("{}: no such file or directory (nor a built-in data set: digits)", where));
 
-  if (fs::is_directory(status)) {
+  if (directory_exists(where)) {
     if (has_idx_files(where)) return load_idx(where);
     if (has_cifar_files(where)) return load_cifar(where);
     if (has_image_folders(where)) return load_image_folder(where);
@@ -31,7 +28,7 @@ Dataset load_dataset(const std::string& where) {
                     "data_batch_*.bin, or a directory a class with .png files",
                     where));
   }
-  const std::string name = fs::path(where).filename().string();
+  const std::string name = std::filesystem::path(where).filename().string();
   if (name.ends_with(".csv") || name.ends_with(".csv.gz")) return load_csv(where);
   if (is_idx_images_name(name)) return load_idx_file(where);
   throw Error(

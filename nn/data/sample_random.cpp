@@ -1,5 +1,7 @@
 #include <telaio/nn/data/sample_random.hpp>
 
+#include <telaio/ops/kernels/random.hpp>
+
 namespace telaio::nn {
 
 RandomKey sample_key(RandomKey key, int64_t sample) {

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
-#include <telaio/ops/kernels/random.hpp>
+#include <telaio/ops/random_key.hpp>
 
 namespace telaio::nn {
-
-using kernels::RandomKey;
 
 /// What random numbers are for. Each purpose has streams of its own, far from those that telaio::Rng counts up from 0.
 enum class RandomPurpose : uint64_t {

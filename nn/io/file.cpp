@@ -63,6 +63,14 @@ class Temporary {
   throw Error(fmt::format("{}: cannot be written: {}", path, reason(error)));
 }
 
+std::filesystem::file_status status_of(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  // Of type not_found where there is nothing: that is known.
+  if (status.type() == std::filesystem::file_type::none) cannot_read(path, error.value());
+  return status;
+}
+
 bool write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file, bytes.data(), bytes.size());
@@ -111,6 +119,10 @@ void sync_directory(const std::string& path) {
 }
 
 }  // namespace
+
+bool path_exists(const std::string& path) { return std::filesystem::exists(status_of(path)); }
+
+bool directory_exists(const std::string& path) { return std::filesystem::is_directory(status_of(path)); }
 
 std::string read_file(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -1,4 +1,4 @@
-// Whole files: read at once, and written so that a file is either all there or as it was before.
+// Files: whether they are there, read at once, and written so that one is either all there or as it was before.
 #pragma once
 
 #include <span>
@@ -6,6 +6,11 @@
 #include <string_view>
 
 namespace telaio::nn {
+
+/// Whether there is something at the path, links followed; and whether that is a directory. Error "PATH: cannot be
+/// read: …" where that cannot be told, such as in a directory that may not be entered.
+bool path_exists(const std::string& path);
+bool directory_exists(const std::string& path);
 
 /// The bytes of a file. Error "PATH: cannot be read: …" when there is none, or it is a directory.
 std::string read_file(const std::string& path);

@@ -12,11 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace telaio::kernels {
+#include <telaio/ops/random_key.hpp>
 
-struct RandomKey {
-  uint64_t seed, stream;
-};
+namespace telaio::kernels {
 
 /// The plain definition of one block; the kernels below give the same numbers.
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

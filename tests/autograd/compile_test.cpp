@@ -12,21 +12,13 @@
 #include <sstream>
 #include <thread>
 
+#include "../message_of.hpp"
+
 namespace telaio {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 int count_nodes(const std::vector<Tensor>& outputs, std::string_view op) {
   int count = 0;

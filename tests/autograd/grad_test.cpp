@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include "../message_of.hpp"
+
 namespace telaio {
 namespace {
 
@@ -14,16 +16,6 @@ using testing::DoubleEq;
 using testing::DoubleNear;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 Tensor scalar(double value) { return Tensor(value); }
 

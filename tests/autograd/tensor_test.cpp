@@ -6,21 +6,13 @@
 
 #include <sstream>
 
+#include "../message_of.hpp"
+
 namespace telaio {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Tensor, HoldsDataOfEveryType) {
   EXPECT_THAT(from_data(std::vector<float>{1, 2, 3, 4}, {2, 2}).to_vector<float>(), ElementsAre(1, 2, 3, 4));

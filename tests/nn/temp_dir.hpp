@@ -1,4 +1,4 @@
-// Files for tests, and what errors say.
+// Files for tests.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,9 @@
 
 #include <stdlib.h>
 
-#include <telaio/autograd/error.hpp>
 #include <telaio/autograd/tensor.hpp>
+
+#include "../message_of.hpp"
 
 namespace telaio::nn {
 
@@ -58,17 +59,6 @@ class TempDir {
 inline std::string content(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// The message of the Error that f throws, or "no error".
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 /// The bytes of the numbers, each below 256.

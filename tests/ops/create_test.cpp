@@ -7,7 +7,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing_ops::expect_same_compiled;
-using testing_ops::message_of;
 
 TEST(TensorLiteral, OfEveryType) {
   EXPECT_EQ(tensor({true, false}).dtype(), boolean);

@@ -9,7 +9,6 @@ using testing::HasSubstr;
 using testing_ops::counting;
 using testing_ops::expect_derivatives;
 using testing_ops::expect_same_compiled;
-using testing_ops::message_of;
 using testing_ops::scattered;
 
 TEST(Take, ChoosesSlicesOfAnAxis) {

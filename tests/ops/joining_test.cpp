@@ -11,7 +11,6 @@ using testing::HasSubstr;
 using testing_ops::counting;
 using testing_ops::expect_derivatives;
 using testing_ops::expect_same_compiled;
-using testing_ops::message_of;
 using testing_ops::scattered;
 
 TEST(Concat, JoinsAlongAnAxis) {

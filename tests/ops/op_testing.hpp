@@ -17,6 +17,8 @@
 #include <telaio/autograd/runtime/strided.hpp>
 #include <telaio/telaio.hpp>
 
+#include "../message_of.hpp"
+
 namespace telaio::testing_ops {
 
 using Function = std::function<Tensor(const std::vector<Tensor>&)>;
@@ -47,17 +49,6 @@ inline Tensor scattered(const Shape& shape, double phase = 0) {
     values[i] = (i % 2 == 0 ? 1 : -1) * (0.2 + 0.1 * place + 0.01 * phase);
   }
   return from_data(values, shape);
-}
-
-/// What f throws, or "no error".
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 /// First and second derivatives (f64 inputs) against central differences, with the step and the tolerance of the op

@@ -12,7 +12,6 @@ using testing::HasSubstr;
 using testing_ops::expect_derivatives;
 using testing_ops::expect_same;
 using testing_ops::expect_same_compiled;
-using testing_ops::message_of;
 using testing_ops::scattered;
 
 constexpr int64_t million = 1'000'000;

@@ -14,7 +14,6 @@ using testing_ops::counting;
 using testing_ops::expect_derivatives;
 using testing_ops::expect_same;
 using testing_ops::expect_same_compiled;
-using testing_ops::message_of;
 using testing_ops::scattered;
 
 constexpr double inf = std::numeric_limits<double>::infinity();

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <telaio/nn/data/pixels.hpp>
+#include <telaio/telaio.hpp>
 
 #include "../../ops/kernels/kernel_test.hpp"
 #include "../temp_dir.hpp"
@@ -60,7 +61,9 @@ TEST(Batches, RowsBecomeFloats) {
   EXPECT_THAT(inputs.to_vector<float>(), ElementsAre(4 / 255.0f, 7 / 255.0f, 0, 3 / 255.0f, 4 / 255.0f, 7 / 255.0f));
   EXPECT_THAT(ints(labels), ElementsAre(1, 0, 1));
   EXPECT_EQ(to_string(labels.spec()), "i64[3]");
-  EXPECT_EQ(maker.batch_shape(5), (Shape{5, 1, 2, 1}));
+  EXPECT_EQ(maker.size(), 6);
+  EXPECT_EQ(to_string(maker.inputs_spec(5)), "f32[5,1,2,1]");
+  EXPECT_EQ(to_string(maker.targets_spec(5)), "i64[5]");
   EXPECT_EQ(maker.assemble({.rows = {}}).first.numel(), 0);
 }
 
@@ -69,6 +72,65 @@ TEST(Batches, FloatsStayAsTheyAre) {
                           from_data(std::vector<int64_t>{1, 0}, {2}), numbered_classes(2)});
   const std::vector<int64_t> rows{1, 0};
   EXPECT_THAT(maker.assemble({.rows = rows}).first.to_vector<float>(), ElementsAre(300, 4, 1, -2));
+}
+
+TEST(Batches, TargetsOfAnyType) {
+  const Tensor inputs = zeros({3, 2});
+  const std::vector<int64_t> rows{2, 0, 2, 1};
+  const auto targets = [&](const Tensor& all) {
+    const BatchMaker maker(inputs, all);
+    EXPECT_TRUE(maker.has_targets());
+    const auto [x, y] = maker.assemble({.rows = rows});
+    EXPECT_EQ(to_string(x.spec()), "f32[4,2]");
+    EXPECT_EQ(y.spec(), maker.targets_spec(4));
+    return y;
+  };
+  const Tensor bools = targets(tensor({true, false, false}));
+  EXPECT_EQ(to_string(bools.spec()), "bool[4]");
+  EXPECT_THAT(ints(bools), ElementsAre(0, 1, 0, 0));
+  const Tensor heights = targets(from_data(std::vector<double>{0.1, 0.2, 0.3}, {3, 1}));
+  EXPECT_EQ(to_string(heights.spec()), "f64[4,1]");
+  EXPECT_THAT(heights.to_vector<double>(), ElementsAre(0.3, 0.1, 0.3, 0.2));
+  const Tensor pictures = targets(counting_images(3, 2, 1, 1, 1).inputs);
+  EXPECT_EQ(to_string(pictures.spec()), "u8[4,2,1,1]");
+  EXPECT_THAT(ints(pictures), ElementsAre(2, 5, 0, 3, 2, 5, 1, 4)) << "bytes stay bytes";
+  // A view with strides of its own, and rows without elements.
+  EXPECT_THAT(ints(targets(transpose(from_data(std::vector<int32_t>{1, 2, 3, 4, 5, 6}, {2, 3})))),
+              ElementsAre(3, 6, 1, 4, 3, 6, 2, 5));
+  EXPECT_EQ(to_string(targets(zeros({3, 0})).spec()), "f32[4,0]");
+}
+
+TEST(Batches, WithoutTargets) {
+  const BatchMaker maker(from_data(std::vector<uint8_t>{0, 255}, {2, 1}), Tensor());
+  EXPECT_FALSE(maker.has_targets());
+  const std::vector<int64_t> rows{1, 0};
+  const auto [inputs, targets] = maker.assemble({.rows = rows});
+  EXPECT_THAT(ints(inputs), ElementsAre(1, 0));
+  EXPECT_FALSE(targets.defined());
+}
+
+TEST(Batches, InputsAsGiven) {
+  const auto assemble = [](const Tensor& inputs) {
+    const BatchMaker maker(inputs, inputs, {}, {}, InputForm::as_given);
+    const std::vector<int64_t> rows{1, 1, 0};
+    const auto [x, y] = maker.assemble({.rows = rows});
+    EXPECT_EQ(x.spec(), maker.inputs_spec(3));
+    EXPECT_EQ(x.spec(), y.spec());
+    EXPECT_EQ(x.to_vector<double>(), y.to_vector<double>());
+    return x;
+  };
+  const Tensor tokens = assemble(from_data(std::vector<int64_t>{7, 8, 9, 10}, {2, 2}));
+  EXPECT_EQ(to_string(tokens.spec()), "i64[3,2]");
+  EXPECT_THAT(ints(tokens), ElementsAre(9, 10, 9, 10, 7, 8));
+  const Tensor bytes_of_images = assemble(from_data(std::vector<uint8_t>{200, 100}, {2, 1}));
+  EXPECT_EQ(to_string(bytes_of_images.spec()), "u8[3,1]");
+  EXPECT_THAT(ints(bytes_of_images), ElementsAre(100, 100, 200));
+  EXPECT_EQ(to_string(assemble(tensor({true, false})).spec()), "bool[3]");
+  EXPECT_THAT(assemble(tensor({0.25, 0.5})).to_vector<double>(), ElementsAre(0.5, 0.5, 0.25));
+
+  const Samples samples = counting_images(2, 1, 2, 1, 2);
+  const BatchMaker maker(samples, {}, {}, InputForm::as_given);
+  EXPECT_THAT(ints(maker.assemble({.rows = plain_order(2)}).first), ElementsAre(0, 3, 1, 4));
 }
 
 const Augmentation some{.shift = 1, .rotate = 10, .noise = 0.1};
@@ -132,10 +194,18 @@ TEST(Batches, Errors) {
   const Samples table{zeros({3, 2}), zeros({3}, i64), numbered_classes(1)};
   EXPECT_EQ(message_of([&] { BatchMaker(table, {}, {.shift = 2}); }),
             "augmentation: shift=2 needs images [N,H,W,C], the samples are f32[3,2]");
-  EXPECT_EQ(message_of([&] {
-              BatchMaker({zeros({3, 2}), zeros({2}, i64), {}});
-            }),
-            "batches: expected inputs u8 or f32 [N, …] and labels i64[N], got f32[3,2] and i64[2]");
+  const auto error = [](const Tensor& inputs, const Tensor& targets) {
+    return message_of([&] { BatchMaker(inputs, targets); });
+  };
+  EXPECT_EQ(error(zeros({3, 2}), zeros({2}, i64)), "batches: expected targets [3, …] to inputs f32[3,2], got i64[2]");
+  EXPECT_EQ(error(zeros({3, 2}), zeros({}, i64)), "batches: expected targets [3, …] to inputs f32[3,2], got i64[]");
+  EXPECT_EQ(error(Tensor(1.0f), {}), "batches: expected inputs [N, …], got f32[]");
+  EXPECT_EQ(error({}, zeros({3})), "batches: the inputs are undefined");
+  EXPECT_EQ(error(zeros({3, 2}, i32), {}), "batches: only inputs u8 or f32 can be prepared, got i32[3,2]");
+  EXPECT_EQ(message_of([&] { BatchMaker(samples, {}, {.flip = true}, InputForm::as_given); }),
+            "augmentation: flip cannot be applied to inputs that stay as given");
+  EXPECT_EQ(message_of([&] { BatchMaker(samples, {.center = true}, {}, InputForm::as_given); }),
+            "standardization: center cannot be applied to inputs that stay as given");
 }
 
 }  // namespace

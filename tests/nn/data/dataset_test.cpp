@@ -1,9 +1,14 @@
 #include <telaio/nn/data/dataset.hpp>
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <telaio/nn/io/file.hpp>
 
 #include "../temp_dir.hpp"
 #include "samples_testing.hpp"
@@ -125,6 +130,51 @@ TEST(Dataset, PlacesThatHoldNone) {
   const std::string other = dir.put("model.bin", "x");
   EXPECT_THAT(message_of([&] { load_dataset(other); }), HasSubstr(other + ": not a data set: expected a .csv file"));
   EXPECT_THAT(message_of([&] { load_dataset(""); }), HasSubstr("no such file or directory"));
+}
+
+/// While it lives, what nobody may read cannot be read: the superuser, whom no permission stops, becomes another user.
+class Unprivileged {
+ public:
+  Unprivileged() {
+    if (user_ == 0 && seteuid(65534) != 0) throw std::runtime_error("seteuid");
+  }
+  ~Unprivileged() {
+    if (user_ == 0) static_cast<void>(!seteuid(user_));
+  }
+  Unprivileged(const Unprivileged&) = delete;
+  Unprivileged& operator=(const Unprivileged&) = delete;
+
+ private:
+  uid_t user_ = geteuid();
+};
+
+TEST(Dataset, PlacesThatMayNotBeRead) {
+  using std::filesystem::perms;
+  const TempDir dir;
+  std::filesystem::permissions(dir.path(), perms(0755));
+  if (const Unprivileged user; message_of([&] { path_exists(dir / "x"); }) != "no error")
+    GTEST_SKIP() << "the directory for temporary files is closed to other users";
+  const std::string table = dir.put("table.csv", "1,2\n"), inside = dir.put("closed/data.csv", "1,2\n"),
+                    closed = dir / "closed", listed = dir / "listed";
+  std::filesystem::create_directories(listed + "/class");
+  std::filesystem::permissions(table, perms(0));
+  std::filesystem::permissions(closed, perms(0));
+  std::filesystem::permissions(listed, perms(0444));
+  const auto error = [](const std::string& where) {
+    const Unprivileged user;
+    return message_of([&] { load_dataset(where); });
+  };
+  EXPECT_EQ(error(table), table + ": cannot be read: Permission denied");
+  EXPECT_EQ(error(inside), inside + ": cannot be read: Permission denied");
+  EXPECT_EQ(error(closed), closed + ": the directory cannot be read: Permission denied");
+  EXPECT_EQ(error(listed), listed + "/class: cannot be read: Permission denied");
+  // So that the directory can be removed.
+  std::filesystem::permissions(closed, perms(0755));
+  std::filesystem::permissions(listed, perms(0755));
+
+  const std::string loop = dir / "loop";
+  std::filesystem::create_symlink("loop", loop);
+  EXPECT_EQ(error(loop), loop + ": cannot be read: Too many levels of symbolic links");
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <telaio/ops/kernels/random.hpp>
+
 namespace telaio::nn {
 namespace {
 

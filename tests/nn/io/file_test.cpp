@@ -39,6 +39,24 @@ TEST(File, ReadErrorsSayWhich) {
   EXPECT_EQ(message_of([&] { read_file(dir.path()); }), dir.path() + ": cannot be read: Is a directory");
 }
 
+TEST(File, WhatIsThere) {
+  const TempDir dir;
+  const std::string file = dir.put("file", "x");
+  EXPECT_TRUE(path_exists(file));
+  EXPECT_FALSE(directory_exists(file));
+  EXPECT_TRUE(path_exists(dir.path()));
+  EXPECT_TRUE(directory_exists(dir.path()));
+  EXPECT_FALSE(path_exists(dir / "missing"));
+  EXPECT_FALSE(directory_exists(dir / "missing"));
+  EXPECT_FALSE(path_exists(file + "/inside"));
+  std::filesystem::create_symlink("missing", dir / "dangling");
+  EXPECT_FALSE(path_exists(dir / "dangling"));
+  const std::string loop = dir / "loop";
+  std::filesystem::create_symlink("loop", loop);
+  EXPECT_EQ(message_of([&] { path_exists(loop); }), loop + ": cannot be read: Too many levels of symbolic links");
+  EXPECT_EQ(message_of([&] { directory_exists(loop); }), loop + ": cannot be read: Too many levels of symbolic links");
+}
+
 TEST(File, ReadsPipes) {
   const TempDir dir;
   const std::string pipe = dir / "pipe";
