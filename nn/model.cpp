@@ -168,15 +168,17 @@ Model Model::clone() const {
   return copy;
 }
 
+Tensor snapshot(const Variable& variable) {
+  // A step may write into a variable's memory when nobody else holds it, so the copy is one of its own.
+  const Array from = variable.read().value();
+  const Array copy(from.spec());
+  std::memcpy(copy.bytes(), from.bytes(), static_cast<size_t>(from.spec().bytes()));
+  return constant(copy);
+}
+
 std::vector<Tensor> Model::values() const {
   std::vector<Tensor> all;
-  for (const Variable& variable : variables()) {
-    // A step may write into the variable's memory when nobody else holds it: a copy of one's own is safe and small.
-    const Array from = variable.read().value();
-    const Array copy(from.spec());
-    std::memcpy(copy.bytes(), from.bytes(), static_cast<size_t>(from.spec().bytes()));
-    all.push_back(constant(copy));
-  }
+  for (const Variable& variable : variables()) all.push_back(snapshot(variable));
   return all;
 }
 

@@ -47,6 +47,9 @@ struct ModelOptions {
   uint64_t seed = 1;  ///< of the initial parameters
 };
 
+/// A copy of a variable's present value.
+Tensor snapshot(const Variable& variable);
+
 /// Copies share the parameters. Parameters are named by the path of their layer: "conv1.weight".
 class Model {
  public:

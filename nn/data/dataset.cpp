@@ -129,15 +129,15 @@ std::vector<std::string> numbered_classes(int64_t classes) {
   return names;
 }
 
-int64_t class_index(const Samples& samples, std::string_view name) {
-  const auto& names = samples.class_names;
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found != names.end()) return found - names.begin();
+int64_t class_index(std::span<const std::string> class_names, std::string_view name) {
+  const auto found = std::find(class_names.begin(), class_names.end(), name);
+  if (found != class_names.end()) return found - class_names.begin();
   int64_t number = -1;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error == std::errc() && end == name.data() + name.size() && number >= 0 && number < samples.classes())
+  if (error == std::errc() && end == name.data() + name.size() && number >= 0 &&
+      number < static_cast<int64_t>(class_names.size()))
     return number;
-  throw Error(fmt::format("unknown class '{}': the classes are {}", name, fmt::join(names, " ")));
+  throw Error(fmt::format("unknown class '{}': the classes are {}", name, fmt::join(class_names, " ")));
 }
 
 }  // namespace telaio::nn

@@ -69,6 +69,6 @@ std::vector<double> balanced_weights(std::span<const int64_t> counts);
 std::vector<std::string> numbered_classes(int64_t classes);
 
 /// The position of a class, by name or (where no name is so) by number. Error that lists the classes.
-int64_t class_index(const Samples& samples, std::string_view name);
+int64_t class_index(std::span<const std::string> class_names, std::string_view name);
 
 }  // namespace telaio::nn

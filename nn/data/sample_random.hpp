@@ -16,6 +16,7 @@ enum class RandomPurpose : uint64_t {
   shuffle = 3,
   augment = 4,
   initialize = 5,
+  copies = 6,
   layers = 15
 };
 

@@ -71,12 +71,12 @@ TEST(Samples, ClassCountsAndWeights) {
   EXPECT_THAT(count_per_class(samples), ElementsAre(3, 3, 2, 0));
   const std::vector<int64_t> counts{30, 10, 0, 40};
   EXPECT_THAT(balanced_weights(counts), ElementsAre(DoubleEq(80.0 / 120), 2, 1, 0.5));
-  EXPECT_EQ(class_index(samples, "c"), 2);
-  EXPECT_EQ(class_index(samples, "3"), 3);
-  EXPECT_EQ(message_of([&] { class_index(samples, "e"); }), "unknown class 'e': the classes are a b c d");
-  EXPECT_EQ(message_of([&] { class_index(samples, "4"); }), "unknown class '4': the classes are a b c d");
+  EXPECT_EQ(class_index(samples.class_names, "c"), 2);
+  EXPECT_EQ(class_index(samples.class_names, "3"), 3);
+  EXPECT_EQ(message_of([&] { class_index(samples.class_names, "e"); }), "unknown class 'e': the classes are a b c d");
+  EXPECT_EQ(message_of([&] { class_index(samples.class_names, "4"); }), "unknown class '4': the classes are a b c d");
   samples.class_names = {"1", "0", "x"};
-  EXPECT_EQ(class_index(samples, "0"), 1) << "a name goes before a number";
+  EXPECT_EQ(class_index(samples.class_names, "0"), 1) << "a name goes before a number";
 }
 
 TEST(Samples, Check) {

@@ -1,0 +1,96 @@
+#include <telaio/nn/train/evaluate.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include <telaio/autograd/compile.hpp>
+#include <telaio/nn/data/batches.hpp>
+#include <telaio/nn/train/preparation.hpp>
+
+namespace telaio::nn {
+
+std::optional<double> Evaluation::accuracy() const {
+  return confusion ? std::optional(confusion->accuracy()) : std::nullopt;
+}
+
+namespace {
+
+/// Copies contiguous rows into their place.
+void place_rows(const Tensor& rows, int64_t first, const Array& all) {
+  const Array from = rows.value().contiguous();
+  const int64_t row = all.spec().bytes() / std::max<int64_t>(all.shape()[0], 1);
+  std::memcpy(all.bytes() + first * row, from.bytes(), static_cast<size_t>(from.spec().bytes()));
+}
+
+Array rows_like(const Tensor& batch, int64_t n) {
+  TensorSpec spec = batch.spec();
+  spec.shape[0] = n;
+  return Array(spec);
+}
+
+}  // namespace
+
+Evaluation evaluate(const Model& model, const Examples& examples, const EvaluateOptions& options) {
+  const BatchMaker maker = batch_maker(model, examples, options.standardization);
+  if (!maker.has_targets()) throw Error("evaluate: there are no targets");
+  if (maker.size() == 0) throw Error("evaluate: there are no samples");
+  const Loss loss = options.loss.resolved(model.ending());
+  const bool classes = loss.classifies();
+  const auto run = compile([&](const Tensor& x, const Tensor& y) {
+    const Forward forward = model.forward(x);
+    std::vector<Tensor> results{forward.output, loss(forward, y)};
+    if (classes) results.insert(results.end(), {predicted_class(forward), target_class(y)});
+    return results;
+  });
+
+  Evaluation evaluation;
+  evaluation.samples = maker.size();
+  std::vector<int64_t> truth, predicted;
+  Array outputs;
+  double total = 0;
+  const std::vector<int64_t> order = plain_order(maker.size());
+  for (const auto rows : cut_batches(order, options.batch_size)) {
+    const auto [x, y] = maker.assemble({.rows = rows});
+    const std::vector<Tensor> results = run(x, y);
+    if (!outputs.defined()) outputs = rows_like(results[0], maker.size());
+    place_rows(results[0], rows.front(), outputs);
+    for (const double one : results[1].to_vector<double>()) {
+      total += one;
+      evaluation.losses.push_back(static_cast<float>(one));
+    }
+    if (!classes) continue;
+    for (const int64_t c : results[2].to_vector<int64_t>()) predicted.push_back(c);
+    for (const int64_t c : results[3].to_vector<int64_t>()) truth.push_back(c);
+  }
+  evaluation.outputs = constant(outputs);
+  evaluation.loss = total / static_cast<double>(evaluation.samples);
+  if (!classes) return evaluation;
+
+  const int64_t count = class_count(model);
+  evaluation.confusion.emplace(count);
+  evaluation.confusion->add(truth, predicted);
+  std::vector<double> sums(static_cast<size_t>(count));
+  std::vector<int64_t> counts(static_cast<size_t>(count));
+  for (size_t i = 0; i < truth.size(); ++i) {
+    sums[static_cast<size_t>(truth[i])] += static_cast<double>(evaluation.losses[i]);
+    ++counts[static_cast<size_t>(truth[i])];
+  }
+  for (size_t c = 0; c < sums.size(); ++c)
+    evaluation.class_loss.push_back(counts[c] == 0 ? 0 : sums[c] / static_cast<double>(counts[c]));
+  return evaluation;
+}
+
+Tensor predict(const Model& model, const Tensor& inputs, const Standardization& standardization, int64_t batch_size) {
+  const BatchMaker maker = batch_maker(model, {inputs, Tensor()}, standardization);
+  Shape shape = model.output_shape();
+  shape.insert(0, maker.size());
+  const Array outputs({model.dtype(), shape});
+  const std::vector<int64_t> order = plain_order(maker.size());
+  for (const auto rows : cut_batches(order, batch_size))
+    place_rows(model.predict(maker.assemble({.rows = rows}).first, batch_size), rows.front(), outputs);
+  return constant(outputs);
+}
+
+}  // namespace telaio::nn

@@ -1,0 +1,18 @@
+// Samples brought into the form that a model takes.
+#pragma once
+
+#include <telaio/nn/data/batches.hpp>
+#include <telaio/nn/model.hpp>
+#include <telaio/nn/train/evaluate.hpp>
+
+namespace telaio::nn {
+
+/// Batches for a model: u8 and f32 inputs as floats for a model of floats, others as they are. Error when the samples
+/// have another shape or type than the model's.
+BatchMaker batch_maker(const Model& model, const Examples& examples, const Standardization& standardization,
+                       const Augmentation& augmentation = {});
+
+/// How many classes a classifier tells apart: its outputs, or 2 for a single one.
+int64_t class_count(const Model& model);
+
+}  // namespace telaio::nn
