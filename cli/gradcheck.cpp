@@ -1,29 +1,23 @@
-#include "gradcheck.hpp"
-
+// `telaio gradcheck`: the op table's checks, for users' eyes or for scripts.
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <numeric>
 #include <optional>
 
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
-#include <boost/program_options.hpp>
-
+#include <telaio/nn/io/file.hpp>
 #include <telaio/ops/samples/check.hpp>
+
+#include "command.hpp"
+#include "commands.hpp"
 
 namespace telaio::cli {
 
 namespace {
 
-namespace po = boost::program_options;
-namespace json = boost::json;
 using samples::OpRow;
 using samples::RowReport;
 
@@ -50,35 +44,13 @@ Examples:
 Exit code: 0 when every op passed, 1 when one failed, 2 when the arguments are wrong.
 )";
 
-// The number of letters to change, insert or drop to make b of a.
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 const OpRow& find(const std::string& name) {
-  const auto& table = samples::op_table();
-  std::vector<std::pair<size_t, std::string>> near;
-  for (const OpRow& row : table) {
+  std::vector<std::string> names;
+  for (const OpRow& row : samples::op_table()) {
     if (row.name == name) return row;
-    const bool part = name.size() >= 3 && row.name.find(name) != std::string::npos;
-    near.emplace_back(part ? 0 : distance(name, row.name), row.name);
+    names.push_back(row.name);
   }
-  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::string matches;
-  for (size_t i = 0; i < near.size() && i < 4 && near[i].first <= std::max<size_t>(2, name.size() / 3); ++i)
-    matches += fmt::format("{}{}", matches.empty() ? "" : ", ", near[i].second);
-  throw po::error(
-      fmt::format("there is no op '{}'{}", name, matches.empty() ? "" : fmt::format("; is it one of {}?", matches)));
+  throw po::error(fmt::format("there is no op '{}'{}", name, suggestion(name, names)));
 }
 
 std::string number(const std::optional<double>& error) { return error ? fmt::format("{:.1e}", *error) : "-"; }
@@ -131,42 +103,22 @@ std::string as_json(const std::vector<RowReport>& reports) {
   return json::serialize(json::object{{"ops", std::move(ops)}, {"passed", passed}}) + "\n";
 }
 
-// Beside it first, then renamed: no half-written file is ever seen.
-void write_file(const std::string& path, const std::string& text) {
-  const std::string beside = fmt::format("{}.{}.tmp", path, getpid());
-  std::ofstream file(beside, std::ios::binary);
-  file << text;
-  file.close();
-  std::error_code problem;
-  if (file) {
-    std::filesystem::rename(beside, path, problem);
-    if (!problem) return;
-  }
-  std::error_code ignored;
-  std::filesystem::remove(beside, ignored);
-  throw po::error(fmt::format("cannot write '{}'{}", path, problem ? ": " + problem.message() : ""));
-}
-
 }  // namespace
 
 int gradcheck(const std::vector<std::string>& arguments) {
-  po::options_description options("Options");
-  options.add_options()("help", "show this text")("op", po::value<std::vector<std::string>>()->value_name("NAME"),
-                                                  "check this op only; may be given several times")(
+  po::options_description options;
+  options.add_options()("op", po::value<std::vector<std::string>>()->value_name("NAME"),
+                        "check this op only; may be given several times")(
       "seed", po::value<uint64_t>()->default_value(1)->value_name("N"), "draws other samples")(
       "json", po::value<std::string>()->value_name("FILE"),
       "write the results to FILE as JSON; - is standard output, "
       "and nothing else is written there then");
-  po::variables_map given;
-  po::store(po::command_line_parser(arguments).options(options).positional({}).run(), given);
-  po::notify(given);
-  if (given.count("help")) {
-    fmt::print(fmt::runtime(help_text), samples::forward_limit_f64, samples::table_tolerance.eps,
-               samples::table_tolerance.rtol, samples::table_tolerance.atol);
-    std::fflush(stdout);
-    std::cout << options << examples_text;
-    return 0;
-  }
+  const std::string help =
+      fmt::format(fmt::runtime(help_text), samples::forward_limit_f64, samples::table_tolerance.eps,
+                  samples::table_tolerance.rtol, samples::table_tolerance.atol);
+  const auto parsed = parse(arguments, options, {}, help, examples_text);
+  if (!parsed) return ok;
+  const po::variables_map& given = *parsed;
 
   std::vector<const OpRow*> rows;
   if (given.count("op")) {
@@ -195,15 +147,15 @@ int gradcheck(const std::vector<std::string>& arguments) {
     }
     for (const std::string& problem : reports.back().problems) fmt::print(stderr, "{}\n", problem);
   }
-  const auto failed =
+  const auto failures =
       std::count_if(reports.begin(), reports.end(), [](const RowReport& report) { return !report.passed(); });
   if (only_json) fmt::print("{}", as_json(reports));
-  else if (!file.empty()) write_file(file, as_json(reports));
+  else if (!file.empty()) nn::write_file(file, as_json(reports));
   if (!only_json) {
     fmt::print("{} {} with seed {}: {}\n", reports.size(), reports.size() == 1 ? "op" : "ops", seed,
-               failed == 0 ? "all passed" : fmt::format("{} failed", failed));
+               failures == 0 ? "all passed" : fmt::format("{} failed", failures));
   }
-  return failed == 0 ? 0 : 1;
+  return failures == 0 ? ok : cli::failed;
 }
 
 }  // namespace telaio::cli

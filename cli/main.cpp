@@ -7,7 +7,8 @@
 
 #include <boost/program_options/errors.hpp>
 
-#include "gradcheck.hpp"
+#include "command.hpp"
+#include "commands.hpp"
 
 namespace {
 
@@ -16,16 +17,29 @@ constexpr const char* help_text = R"(Telaio: models as graphs of tensor ops, the
 Usage: telaio COMMAND [OPTIONS]
 
 Commands:
+  train       train a classifier on images, and keep it in a file
+  evaluate    measure a trained model: accuracy, each class, what it takes for what
+  predict     say what a trained model takes images for
+  summary     show a model's layers, parameters and arithmetic
+  graph       draw a model's graph of ops, with its gradients
+  data        write the built-in digits as files
   gradcheck   check every op and its derivatives on this machine
 
-`telaio COMMAND --help` tells what a command does and which options it takes.
+`telaio COMMAND --help` tells what a command does and which options it takes. To begin with:
+
+  telaio train
+  telaio evaluate --model model.telaio
 )";
 
 struct Command {
   const char* name;
   int (*run)(const std::vector<std::string>& arguments);
 };
-constexpr Command commands[] = {{"gradcheck", telaio::cli::gradcheck}};
+constexpr Command commands[] = {
+    {"train", telaio::cli::train},         {"evaluate", telaio::cli::evaluate}, {"predict", telaio::cli::predict},
+    {"summary", telaio::cli::summary},     {"graph", telaio::cli::graph},       {"data", telaio::cli::data},
+    {"gradcheck", telaio::cli::gradcheck},
+};
 
 int run(std::vector<std::string> arguments) {
   if (arguments.empty()) {
@@ -44,12 +58,17 @@ int run(std::vector<std::string> arguments) {
       return command.run(arguments);
     } catch (const boost::program_options::error& error) {
       fmt::print(stderr, "telaio {}: {} (see telaio {} --help)\n", name, error.what(), name);
-      return 2;
+      return telaio::cli::wrong_input;
+    } catch (const telaio::Error& error) {
+      fmt::print(stderr, "telaio {}: {}\n", name, telaio::cli::one_line(error.what()));
+      return telaio::cli::wrong_input;
     }
   }
-  fmt::print(stderr, "telaio: there is no {} '{}' (see telaio --help)\n", name.starts_with("-") ? "option" : "command",
-             name);
-  return 2;
+  std::vector<std::string> names;
+  for (const Command& command : commands) names.emplace_back(command.name);
+  fmt::print(stderr, "telaio: there is no {} '{}'{} (see telaio --help)\n",
+             name.starts_with("-") ? "option" : "command", name, telaio::cli::suggestion(name, names));
+  return telaio::cli::wrong_input;
 }
 
 }  // namespace

@@ -117,6 +117,7 @@ class Layer {
     }
     Layer with(Fields& f) const override {
       T read{};
+      if constexpr (requires { read.where; }) read.where = SourceLocation();  // no line of a program
       if constexpr (described) read.fields(f);
       return Layer(std::move(read));
     }

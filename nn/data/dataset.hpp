@@ -33,7 +33,7 @@ struct Dataset {
 };
 
 /// Loads
-///   "digits"                  the built-in data set (digits.hpp),
+///   "digits"                  the built-in data set (digits.hpp); "digits:6000,1000" has fewer or more images,
 ///   a directory of IDX files  train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-… (or test-…), plain or .gz, also
 ///                             with '.' for '-': MNIST and Fashion-MNIST as they are published (idx.hpp),
 ///   a directory of CIFAR-10's binary files (cifar.hpp),

@@ -1,6 +1,7 @@
 // Finding out what a place holds.
 #include <telaio/nn/data/dataset.hpp>
 
+#include <charconv>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -14,8 +15,31 @@
 
 namespace telaio::nn {
 
+namespace {
+
+/// "digits", "digits:TRAIN" or "digits:TRAIN,TEST".
+Dataset load_digits(const std::string& where) {
+  DigitsOptions options;
+  if (where.size() > 6) {
+    const std::string_view counts = std::string_view(where).substr(7);
+    const auto whole = [&](std::string_view text, int64_t& value) {
+      const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (error != std::errc() || stop != text.data() + text.size() || value > 100'000'000)
+        throw Error(fmt::format("{}: expected digits:TRAIN or digits:TRAIN,TEST, how many images of each", where));
+    };
+    const size_t comma = counts.find(',');
+    whole(counts.substr(0, comma), options.train);
+    if (comma != std::string_view::npos) whole(counts.substr(comma + 1), options.test);
+  }
+  Dataset data = make_digits(options);
+  data.source = where;
+  return data;
+}
+
+}  // namespace
+
 Dataset load_dataset(const std::string& where) {
-  if (where == "digits") return make_digits();
+  if (where == "digits" || where.starts_with("digits:")) return load_digits(where);
   if (!path_exists(where))
     throw Error(fmt::format("{}: no such file or directory (nor a built-in data set: digits)", where));
 

@@ -1,17 +1,11 @@
 // Callbacks: what happens beside the training.
 #pragma once
 
-#include <map>
-#include <string>
-
-#include <telaio/autograd/tensor.hpp>
+#include <telaio/nn/training_state.hpp>
 
 namespace telaio::nn {
 
 class Training;
-
-/// Values by name, in which a training or a callback keeps what it needs to continue where it stopped.
-using StateMap = std::map<std::string, Tensor>;
 
 /// Override what is of interest. A callback belongs to one training at a time.
 class Callback {

@@ -15,16 +15,9 @@
 #include <telaio/nn/train/history.hpp>
 #include <telaio/nn/train/schedule.hpp>
 #include <telaio/nn/train/trainer.hpp>
+#include <telaio/nn/training_state.hpp>
 
 namespace telaio::nn {
-
-/// A training in the middle: parameters, optimizer, position, what was reported so far. Bit for bit the same results
-/// come out whether it was stopped and continued or not.
-struct TrainingState {
-  StateMap tensors;
-  /// The options that the results depend on, as text: a training continues with the same ones only.
-  std::vector<std::pair<std::string, std::string>> settings;
-};
 
 struct FitOptions {
   int64_t epochs = 1;

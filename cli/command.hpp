@@ -1,0 +1,74 @@
+// What the subcommands share: options, messages, where models come from.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json.hpp>
+#include <boost/program_options.hpp>
+
+#include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/nn/io/model_file.hpp>
+#include <telaio/nn/networks.hpp>
+
+namespace telaio::cli {
+
+namespace po = boost::program_options;
+namespace json = boost::json;
+
+/// Exit codes.
+inline constexpr int ok = 0;
+inline constexpr int failed = 1;       ///< a check did not pass
+inline constexpr int wrong_input = 2;  ///< arguments, files, data
+inline constexpr int interrupted = 130;
+
+/// Options as given. Prints help_text, the options and examples and returns nothing when --help is among them. Error of
+/// Boost.Program_options for what is unknown, missing or malformed; a close name is suggested.
+std::optional<po::variables_map> parse(const std::vector<std::string>& arguments,
+                                       const po::options_description& options,
+                                       const po::positional_options_description& positional, std::string_view help_text,
+                                       std::string_view examples);
+
+/// The names among `known` that look like `name`: ", is it one of a, b?", or "".
+std::string suggestion(const std::string& name, const std::vector<std::string>& known);
+
+/// A message on one line: what stands on further lines goes into parentheses.
+std::string one_line(std::string_view message);
+
+/// A whole number of a list, "28,28,1".
+Shape parse_shape(const std::string& text);
+
+/// Sets how many threads work; 0: all.
+class Threads {
+ public:
+  explicit Threads(int threads);
+
+ private:
+  std::unique_ptr<ThreadLimit> limit_;
+};
+/// The option --threads, checked: 1 … 1024, or 0 where it was not given.
+int threads_of(const po::variables_map& given);
+po::options_description threads_option();
+
+/// A network that --model names: a built-in one, or a file with its description as JSON.
+struct NetworkChoice {
+  nn::Layer network;
+  std::string name;
+  Shape input;  ///< empty where the description leaves it open
+};
+/// `classes`, `ending` and `dropout` are for the built-in ones.
+NetworkChoice choose_network(const std::string& name, int64_t classes, std::optional<nn::Ending> ending,
+                             double dropout);
+/// The network with a softmax, or a sigmoid on each output, behind it.
+nn::Layer with_ending(const nn::Layer& network, nn::Ending ending);
+
+/// A model for looking at: a model file, or a network (for samples of shape `input`, where it does not say itself).
+nn::Model model_to_look_at(const std::string& name, const Shape& input);
+
+/// null where a number is not finite.
+json::value number(double value);
+
+}  // namespace telaio::cli

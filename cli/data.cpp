@@ -1,0 +1,60 @@
+// `telaio data`: the built-in digits as files.
+#include <fmt/format.h>
+
+#include <telaio/nn/data/digits.hpp>
+#include <telaio/nn/data/idx.hpp>
+#include <telaio/nn/io/json.hpp>
+
+#include "command.hpp"
+#include "commands.hpp"
+
+namespace telaio::cli {
+
+namespace {
+
+constexpr const char* help_text =
+    R"(Writes the built-in data set, digits drawn from strokes, as IDX files, the format of MNIST.
+
+Usage: telaio data --out DIR [--count N] [--test-count N] [--seed N] [--json]
+
+Telaio itself needs no files for it (--data digits): this is for other programs, and for looking at.
+
+)";
+
+constexpr const char* examples_text = R"(
+Examples:
+  telaio data --out digits/
+  telaio data --out few/ --count 1000 --test-count 100 --seed 7
+
+Exit code: 0, or 2 when something given is wrong.
+)";
+
+}  // namespace
+
+int data(const std::vector<std::string>& arguments) {
+  po::options_description options;
+  options.add_options()("out", po::value<std::string>()->value_name("DIR")->required(),
+                        "a directory, made if it is not there")(
+      "count", po::value<int64_t>()->value_name("N")->default_value(60'000), "training images")(
+      "test-count", po::value<int64_t>()->value_name("N")->default_value(10'000), "test images")(
+      "seed", po::value<uint64_t>()->value_name("N")->default_value(1), "draws others")(
+      "json", po::bool_switch(), "print JSON on standard output, and nothing else");
+  options.add(threads_option());
+  const auto given = parse(arguments, options, {}, help_text, examples_text);
+  if (!given) return ok;
+  const Threads threads(threads_of(*given));
+  const auto& out = (*given)["out"].as<std::string>();
+  const nn::Dataset made = nn::make_digits({.train = (*given)["count"].as<int64_t>(),
+                                            .test = (*given)["test-count"].as<int64_t>(),
+                                            .seed = (*given)["seed"].as<uint64_t>()});
+  nn::write_idx_dataset(out, made);
+  if ((*given)["json"].as<bool>())
+    fmt::print("{}",
+               nn::pretty(json::object{{"directory", out}, {"train", made.train.size()}, {"test", made.test.size()}}));
+  else
+    fmt::print("{} holds {} training and {} test images of 28×28: telaio train --data {}\n", out, made.train.size(),
+               made.test.size(), out);
+  return ok;
+}
+
+}  // namespace telaio::cli

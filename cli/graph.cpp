@@ -1,0 +1,117 @@
+// `telaio graph`: a model's graph of ops as a picture.
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include <telaio/autograd/draw.hpp>
+#include <telaio/nn/io/file.hpp>
+#include <telaio/nn/io/json.hpp>
+#include <telaio/nn/train/trainer.hpp>
+
+#include "command.hpp"
+#include "commands.hpp"
+
+extern char** environ;
+
+namespace telaio::cli {
+
+namespace {
+
+constexpr const char* help_text = R"(Draws the graph of tensor ops that a model is.
+
+Usage: telaio graph [--model NAME|FILE] [--input SHAPE] [--backward] --out FILE.dot|FILE.svg
+
+The forward graph is blue, one box a layer. --backward draws a step of training: with the loss, and in orange the
+gradients that Telaio derives from it. SVG is drawn by Graphviz (Debian: graphviz); the .dot file is its input.
+
+)";
+
+constexpr const char* examples_text = R"(
+Examples:
+  telaio graph --model cnn --out cnn.svg
+  telaio graph --model model.telaio --backward --out step.dot
+
+Exit code: 0, or 2 when something given is wrong.
+)";
+
+/// A file that goes away with the object.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::string_view content) {
+    std::string name = (std::filesystem::temp_directory_path() / "telaio-XXXXXX").string();
+    const int file = mkstemp(name.data());
+    if (file < 0) throw Error(fmt::format("{}: cannot be written: {}", name, std::strerror(errno)));
+    path = name;
+    close(file);
+    if (!content.empty()) nn::write_file(path, content);
+  }
+  ~TemporaryFile() { unlink(path.c_str()); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  std::string path;
+};
+
+/// Runs Graphviz on a graph and gives the picture.
+std::string drawn_by_graphviz(const std::string& dot) {
+  const TemporaryFile graph(dot), picture("");
+  const std::string out = "-o" + picture.path;
+  const char* arguments[] = {"dot", "-Tsvg", out.c_str(), graph.path.c_str(), nullptr};
+  pid_t child = 0;
+  const int error = posix_spawnp(&child, "dot", nullptr, nullptr, const_cast<char**>(arguments), environ);
+  if (error != 0)
+    throw Error(
+        fmt::format("cannot run Graphviz's dot: {}; install graphviz, or write a .dot file", std::strerror(error)));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    throw Error("Graphviz's dot failed; write a .dot file to see its input");
+  return nn::read_file(picture.path);
+}
+
+}  // namespace
+
+int graph(const std::vector<std::string>& arguments) {
+  po::options_description options;
+  options.add_options()("model", po::value<std::string>()->value_name("NAME|FILE")->default_value("cnn"),
+                        "cnn, dense, linear, lenet, a trained model, or a network in a JSON file")(
+      "input", po::value<std::string>()->value_name("SHAPE"),
+      "shape of a sample, where the model does not say itself; 28,28,1 unless given")(
+      "backward", po::bool_switch(), "draw the loss and its gradients, too")(
+      "out", po::value<std::string>()->value_name("FILE")->required(), "the picture: a name that ends in .dot or .svg");
+  const auto given = parse(arguments, options, {}, help_text, examples_text);
+  if (!given) return ok;
+  const auto& out = (*given)["out"].as<std::string>();
+  if (!out.ends_with(".dot") && !out.ends_with(".svg"))
+    throw Error(fmt::format("{}: expected a name that ends in .dot or .svg", out));
+  const Shape input = given->count("input") ? parse_shape((*given)["input"].as<std::string>()) : Shape();
+  const nn::Model model = model_to_look_at((*given)["model"].as<std::string>(), input);
+
+  Shape batch = model.sample_shape();
+  batch.insert(0, 1);
+  const Tensor x = zeros(batch, model.input_dtype());
+  std::vector<Tensor> ends;
+  if ((*given)["backward"].as<bool>()) {
+    // As targets a class, or where the model ends otherwise, numbers.
+    const bool classes = model.ending() == nn::Ending::softmax;
+    Shape outputs = model.output_shape();
+    outputs.insert(0, 1);
+    const auto [loss, gradients] =
+        nn::Trainer(model).graph(x, classes ? zeros({1}, i64) : zeros(outputs, model.dtype()));
+    ends = gradients;
+    ends.push_back(loss);
+  } else {
+    ends = {model(x)};
+  }
+  const std::string dot = to_dot(ends);
+  nn::write_file(out, out.ends_with(".svg") ? drawn_by_graphviz(dot) : dot);
+  fmt::print("{} shows the {} of {}\n", out, (*given)["backward"].as<bool>() ? "step" : "graph", model.name());
+  return ok;
+}
+
+}  // namespace telaio::cli

@@ -1,0 +1,111 @@
+// `telaio predict`: what a model takes images for.
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include <telaio/nn/data/png.hpp>
+#include <telaio/nn/io/json.hpp>
+#include <telaio/nn/train/evaluate.hpp>
+
+#include "command.hpp"
+#include "commands.hpp"
+
+namespace telaio::cli {
+
+namespace {
+
+constexpr const char* help_text = R"(Says what a trained model takes images for.
+
+Usage: telaio predict --model FILE [--top N] [--invert] [--json] IMAGE.png…
+
+The images must have the size that the model was trained with. Colour becomes grey, or grey colour, where the model
+wants it. MNIST and the built-in digits are white on black: --invert is for black on white.
+
+)";
+
+constexpr const char* examples_text = R"(
+Examples:
+  telaio predict --model model.telaio five.png
+  telaio predict --model model.telaio --top 3 --json scans/*.png
+
+Exit code: 0, or 2 when something given is wrong.
+)";
+
+/// Pixels of an image as the model takes them, appended to `all`.
+void add_image(const std::string& path, const Shape& sample, bool invert, std::vector<uint8_t>& all) {
+  const nn::Image image = nn::read_png(path);
+  if (image.height != sample[0] || image.width != sample[1])
+    throw Error(fmt::format("{}: the image has {}×{} pixels, the model takes {}×{}", path, image.height, image.width,
+                            sample[0], sample[1]));
+  const auto pixels = static_cast<size_t>(image.height * image.width), channels = static_cast<size_t>(image.channels);
+  const auto flipped = [&](double value) { return static_cast<uint8_t>(std::lround(invert ? 255 - value : value)); };
+  for (size_t p = 0; p < pixels; ++p) {
+    const uint8_t* pixel = image.pixels.data() + p * channels;
+    if (sample[2] == image.channels) {
+      for (size_t c = 0; c < channels; ++c) all.push_back(flipped(pixel[c]));
+    } else if (sample[2] == 1) {
+      all.push_back(flipped(0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2]));  // luma, ITU-R BT.601
+    } else {
+      for (int64_t c = 0; c < sample[2]; ++c) all.push_back(flipped(pixel[0]));
+    }
+  }
+}
+
+}  // namespace
+
+int predict(const std::vector<std::string>& arguments) {
+  po::options_description options;
+  options.add_options()("model", po::value<std::string>()->value_name("FILE")->required(), "the trained model")(
+      "image", po::value<std::vector<std::string>>()->value_name("IMAGE")->required(),
+      "a PNG image; --image may be left out")("top", po::value<int64_t>()->value_name("N")->default_value(1),
+                                              "show the N likeliest classes")("invert", po::bool_switch(),
+                                                                              "black on white becomes white on black")(
+      "json", po::bool_switch(), "print JSON on standard output, and nothing else");
+  po::positional_options_description positional;
+  positional.add("image", -1);
+  const auto given = parse(arguments, options, positional, help_text, examples_text);
+  if (!given) return ok;
+
+  const nn::ModelFile file = nn::load_model((*given)["model"].as<std::string>());
+  const auto& paths = (*given)["image"].as<std::vector<std::string>>();
+  const Shape& sample = file.model.sample_shape();
+  const auto classes = static_cast<int64_t>(file.class_names.size());
+  if (sample.rank() != 3 || (sample[2] != 1 && sample[2] != 3))
+    throw Error(fmt::format("the model takes samples of shape {}, no images", to_string(sample)));
+  const int64_t top = (*given)["top"].as<int64_t>();
+  if (top < 1 || top > classes) throw Error(fmt::format("--top is {}, expected 1 … {}", top, classes));
+
+  std::vector<uint8_t> pixels;
+  for (const std::string& path : paths) add_image(path, sample, (*given)["invert"].as<bool>(), pixels);
+  Shape shape = sample;
+  shape.insert(0, static_cast<int64_t>(paths.size()));
+  const std::vector<double> outputs =
+      nn::predict(file.model, from_data(pixels, shape), file.standardization).to_vector<double>();
+
+  json::array all;
+  size_t width = 0;
+  for (const std::string& path : paths) width = std::max(width, path.size());
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const double* row = outputs.data() + i * static_cast<size_t>(classes);
+    std::vector<int64_t> order(static_cast<size_t>(classes));
+    std::iota(order.begin(), order.end(), int64_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return row[a] > row[b]; });
+    const auto name = [&](int64_t c) { return file.class_names[static_cast<size_t>(c)]; };
+    json::object probabilities;
+    for (int64_t c = 0; c < classes; ++c) probabilities[name(c)] = number(row[c]);
+    all.push_back(
+        json::object{{"image", paths[i]}, {"class", name(order[0])}, {"probabilities", std::move(probabilities)}});
+    if ((*given)["json"].as<bool>()) continue;
+    std::string line = fmt::format("{:<{}}", paths[i], width);
+    for (int64_t k = 0; k < top; ++k) {
+      const int64_t c = order[static_cast<size_t>(k)];
+      line += fmt::format("  {} {:.2f}%", name(c), 100 * row[c]);
+    }
+    fmt::print("{}\n", line);
+  }
+  if ((*given)["json"].as<bool>()) fmt::print("{}", nn::pretty(all));
+  return ok;
+}
+
+}  // namespace telaio::cli

@@ -1,0 +1,50 @@
+#include "results.hpp"
+
+#include <fmt/format.h>
+
+#include "command.hpp"
+
+namespace telaio::cli {
+
+json::object as_json(const nn::History& history) {
+  json::array epochs;
+  for (const nn::EpochRecord& e : history.epochs) {
+    json::object record{{"epoch", e.epoch}, {"loss", number(e.loss)}};
+    if (e.accuracy) record["accuracy"] = number(*e.accuracy);
+    if (e.val_loss) record["val_loss"] = number(*e.val_loss);
+    if (e.val_accuracy) record["val_accuracy"] = number(*e.val_accuracy);
+    record["learning_rate"] = number(e.learning_rate);
+    record["seconds"] = number(e.seconds);
+    record["images_per_second"] = number(e.images_per_second);
+    epochs.push_back(std::move(record));
+  }
+  json::object root;
+  root["epochs"] = std::move(epochs);
+  return root;
+}
+
+json::object as_json(const nn::Evaluation& evaluation, const std::vector<std::string>& class_names) {
+  json::object root{{"samples", evaluation.samples}, {"loss", number(evaluation.loss)}};
+  if (!evaluation.confusion) return root;
+  const nn::ConfusionMatrix& confusion = *evaluation.confusion;
+  root["accuracy"] = number(confusion.accuracy());
+  json::array classes, rows;
+  for (int64_t c = 0; c < confusion.classes(); ++c) {
+    const nn::ClassMetrics m = confusion.of(c);
+    classes.push_back(json::object{{"name", class_names[static_cast<size_t>(c)]},
+                                   {"precision", m.precision},
+                                   {"recall", m.recall},
+                                   {"f1", m.f1},
+                                   {"images", m.support}});
+    json::array row;
+    for (int64_t p = 0; p < confusion.classes(); ++p) row.push_back(confusion.count(c, p));
+    rows.push_back(std::move(row));
+  }
+  root["classes"] = std::move(classes);
+  root["confusion"] = std::move(rows);
+  return root;
+}
+
+std::string shape_text(const Shape& sample) { return fmt::format("{}", fmt::join(sample.begin(), sample.end(), "×")); }
+
+}  // namespace telaio::cli

@@ -1,0 +1,383 @@
+// `telaio train`: from a data set to a model file.
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/nn/data/dataset.hpp>
+#include <telaio/nn/describe.hpp>
+#include <telaio/nn/io/file.hpp>
+#include <telaio/nn/io/json.hpp>
+#include <telaio/nn/summary.hpp>
+#include <telaio/nn/train/callbacks.hpp>
+#include <telaio/nn/train/checkpoint.hpp>
+#include <telaio/nn/train/diagnosis.hpp>
+#include <telaio/nn/train/training.hpp>
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "results.hpp"
+
+namespace telaio::cli {
+
+namespace {
+
+constexpr const char* help_text = R"(Trains a classifier and keeps it in a file.
+
+Usage: telaio train [OPTIONS]
+
+Data (--data):   digits, the built-in set (digits:6000,1000 makes fewer); a directory of IDX files (MNIST,
+                 Fashion-MNIST), of CIFAR-10's binary files, or of images CLASS/*.png; a .csv file
+Model (--model): cnn     two 3×3 convolutions with max-pooling, dense 64, dense
+                 dense   two hidden layers of 512
+                 linear  no hidden layer
+                 lenet   LeNet-5
+                 FILE.json, a network as a list of layers:
+                   {"layers": [{"conv2d": {"filters": 32, "activation": "relu"}}, "flatten", {"dense": 10}]}
+
+Each epoch prints the loss and the accuracy on the training images while it learnt from them, and on those held back
+for validation. The file gets the parameters of the epoch with the lowest validation loss (without validation: training
+loss), and while the training runs all that --resume needs to go on. Where the data have a test part, it is measured at
+the end. Ctrl-C stops after the present batch and keeps what there is.
+
+)";
+
+constexpr const char* examples_text = R"(
+Examples:
+  telaio train                                              the cnn on the built-in digits
+  telaio train --data mnist/ --model dense --epochs 10
+  telaio train --validation-split 0.1 --history run.json    with validation, and the curves as JSON
+  telaio train --augment shift=2,rotate=10,zoom=0.1         each image changed at random, anew in each epoch
+  telaio train --augment shift=2,rotate=10 --augment-where hard     more copies of what it gets wrong
+  telaio train --class-weight balanced                      rare classes count as much as frequent ones
+  telaio train --resume                                     goes on with model.telaio where it was stopped
+
+Exit code: 0 when it has finished, 2 when something given is wrong or the loss is no longer finite, 130 after Ctrl-C.
+)";
+
+volatile std::sig_atomic_t stop_requested = 0;
+void request_stop(int) { stop_requested = 1; }
+
+/// Ctrl-C asks for a stop; a second one, or one after this object's life, ends the program as usual.
+class StopSignals {
+ public:
+  StopSignals() {
+    struct sigaction action {};
+    action.sa_handler = request_stop;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    sigaction(SIGINT, &action, &old_int_);
+    sigaction(SIGTERM, &action, &old_term_);
+  }
+  ~StopSignals() {
+    sigaction(SIGINT, &old_int_, nullptr);
+    sigaction(SIGTERM, &old_term_, nullptr);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+ private:
+  struct sigaction old_int_ {
+  }, old_term_{};
+};
+
+po::options_description train_options() {
+  po::options_description options;
+  const auto text = [](const char* name, const char* standard) {
+    auto* value = po::value<std::string>()->value_name(name);
+    return standard ? value->default_value(standard) : value;
+  };
+  options.add_options()("data", text("WHERE", "digits"), "what to learn from")("model", text("NAME|FILE", "cnn"),
+                                                                               "what learns")(
+      "output", text("KIND", nullptr),
+      "softmax: probabilities that add up to 1, with categorical cross-entropy (the default); "
+      "sigmoid: one yes or no a class, with binary cross-entropy; the largest wins")(
+      "epochs", po::value<int64_t>()->default_value(5)->value_name("N"), "how often to go through the training images")(
+      "batch-size", po::value<int64_t>()->default_value(128)->value_name("N"), "images in a step")(
+      "optimizer", text("RULE", "adam"),
+      "adam, adamw, sgd, rmsprop or adagrad, with options: sgd,momentum=0.9,nesterov; "
+      "each takes weight_decay, clip_norm and clip_value")(
+      "lr", po::value<double>()->default_value(0.002, "0.002")->value_name("RATE"), "learning rate at the start")(
+      "schedule", text("KIND", "cosine"),
+      "of the learning rate: constant, cosine (to 0 at the end), step,every=2,factor=0.5, "
+      "plateau,patience=2; with ,warmup=EPOCHS it first rises from 0")(
+      "validation-split", po::value<double>()->default_value(0, "0")->value_name("F"),
+      "share of the training images, the last "
+      "ones, that is held back for validation")(
+      "early-stopping", po::value<int64_t>()->value_name("N"),
+      "stop when the validation loss (without validation: training loss) has not improved for "
+      "more than N epochs")("class-weight", text("WEIGHTS", "none"),
+                            "balanced (the inverse of how frequent a class is), or CLASS=WEIGHT,…")(
+      "augment", text("CHANGES", "none"),
+      "random changes: shift=PIXELS, rotate=DEGREES, zoom=FRACTION, shear=DEGREES, flip, "
+      "noise=DEVIATION, erase=PROBABILITY, brightness=FRACTION")(
+      "augment-where", text("WHERE", "all"),
+      "all; classes=4,9; or hard: changed copies of the images with the highest loss "
+      "(hard,copies=0.5: half as many as there are images)")(
+      "standardize", text("STEPS", "none"),
+      "center (by centre of mass), deskew, pixels (mean 0, deviation 1), joined by commas")(
+      "dropout", po::value<double>()->default_value(0, "0")->value_name("RATE"),
+      "share of the values before the dense layers that is dropped")(
+      "thin", text("CLASSES", "none"),
+      "CLASS=FRACTION,…: keep only so many of a class's training images, to see what unequal "
+      "classes do")("limit", po::value<int64_t>()->value_name("N"), "train with the first N images only")(
+      "seed", po::value<uint64_t>()->default_value(1)->value_name("N"),
+      "of initial parameters, order, augmentation and dropout: "
+      "the same seed gives the same model, on any number of threads")("out", text("FILE", "model.telaio"),
+                                                                      "where the model is kept")(
+      "history", text("FILE", nullptr),
+      "write the curves as JSON (a name that ends in .csv: as a table) after each epoch")(
+      "resume", po::bool_switch(),
+      "go on with the training in --out, given the same options; without such a file it begins")(
+      "json", po::bool_switch(), "print the history as JSON on standard output, and nothing else")(
+      "quiet", po::bool_switch(), "print only what goes wrong");
+  options.add(threads_option());
+  return options;
+}
+
+/// Keeps, of the named classes, only the first so many samples.
+nn::Samples thinned(const nn::Samples& samples, const std::string& text) {
+  const nn::ClassWeights fractions = nn::parse_class_weights(text, samples.class_names);
+  if (fractions.balanced) throw Error("--thin: expected CLASS=FRACTION,…");
+  if (!fractions.any()) return samples;
+  const std::vector<int64_t> counts = nn::count_per_class(samples), labels = nn::label_values(samples);
+  std::vector<int64_t> left = counts;
+  for (const auto& [index, fraction] : fractions.weights) {
+    if (fraction > 1) throw Error(fmt::format("--thin: {} is more than all: expected a fraction up to 1", fraction));
+    const auto c = static_cast<size_t>(index);
+    left[c] = static_cast<int64_t>(static_cast<double>(counts[c]) * fraction);
+  }
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < labels.size(); ++i)
+    if (left[static_cast<size_t>(labels[i])]-- > 0) rows.push_back(static_cast<int64_t>(i));
+  if (rows.empty()) throw Error("--thin leaves no training images");
+  return nn::take(samples, rows);
+}
+
+std::optional<nn::Ending> ending_of(const po::variables_map& given) {
+  if (!given.count("output")) return std::nullopt;
+  const auto& name = given["output"].as<std::string>();
+  if (name == "softmax") return nn::Ending::softmax;
+  if (name == "sigmoid") return nn::Ending::sigmoid;
+  throw Error(fmt::format("--output is '{}', expected softmax or sigmoid", name));
+}
+
+class Train {
+ public:
+  explicit Train(const po::variables_map& given) : given_(given), threads_(threads_of(given)) {}
+
+  int run() {
+    load_data();
+    choose_options();
+    const std::string& out = text("out");
+    const bool resumable = flag("resume") && std::filesystem::exists(out);
+    std::optional<nn::ModelFile> saved;
+    if (resumable) saved = nn::load_model(out);
+    nn::Model model = build_model();
+    if (saved && !take_up(*saved, model)) return finished(*saved);
+
+    say("data      {}: {} training{} images of {}, {} classes\n", data_.source, nn::with_commas(data_.train.size()),
+        data_.test.empty() ? "" : fmt::format(" and {} test", nn::with_commas(data_.test.size())),
+        shape_text(data_.train.sample_shape()), data_.train.classes());
+    say("model     {}: {} parameters, {} multiply-adds an image, {} at the end\n", model.name(),
+        nn::with_commas(model.parameter_count()), nn::with_commas(model.multiply_adds()), name_of(model.ending()));
+    say("training  {} epochs in batches of {}, {}, learning rate {} ({}), seed {}, {} {}\n", options_.epochs,
+        options_.batch_size, text("optimizer"), given_["lr"].as<double>(), nn::to_string(options_.schedule),
+        options_.seed, thread_count(), thread_count() == 1 ? "thread" : "threads");
+    if (options_.resume) say("resumed   from {}\n", out);
+
+    nn::Trainer trainer(model, {.optimizer = optimizer_, .seed = options_.seed});
+    add_callbacks(model);
+    const StopSignals signals;
+    nn::FitResult result;
+    try {
+      result = nn::fit(trainer, data_.train, options_);
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}{}", error.what(), kept_in_spite(model)));
+    }
+    return report(model, result);
+  }
+
+ private:
+  const std::string& text(const char* name) const { return given_[name].as<std::string>(); }
+  bool flag(const char* name) const { return given_[name].as<bool>(); }
+  bool talks() const { return !flag("quiet") && !flag("json"); }
+  template <class... T>
+  void say(fmt::format_string<T...> format, T&&... values) const {
+    if (!talks()) return;
+    fmt::print(format, std::forward<T>(values)...);
+    std::fflush(stdout);
+  }
+
+  void load_data() {
+    data_ = nn::load_dataset(text("data"));
+    if (given_.count("limit")) {
+      const auto limit = given_["limit"].as<int64_t>();
+      if (limit < 1) throw Error(fmt::format("--limit is {}, expected at least 1", limit));
+      data_.train = nn::take(data_.train, 0, std::min(limit, data_.train.size()));
+    }
+    data_.train = thinned(data_.train, text("thin"));
+  }
+
+  void choose_options() {
+    const auto& classes = data_.train.class_names;
+    options_.epochs = given_["epochs"].as<int64_t>();
+    options_.batch_size = given_["batch-size"].as<int64_t>();
+    options_.validation_split = given_["validation-split"].as<double>();
+    options_.class_weight = nn::parse_class_weights(text("class-weight"), classes);
+    options_.schedule = nn::parse_schedule(text("schedule"));
+    options_.augmentation = nn::parse_augmentation(text("augment"));
+    options_.augment_where = nn::parse_augment_where(text("augment-where"), classes);
+    if (!options_.augmentation.any() && !given_["augment-where"].defaulted())
+      throw Error("--augment-where says where to augment, but there is no --augment that says how");
+    options_.standardization = nn::parse_standardization(text("standardize"));
+    options_.seed = given_["seed"].as<uint64_t>();
+    optimizer_ = nn::parse_optimizer(text("optimizer"));
+    optimizer_.learning_rate = given_["lr"].as<double>();
+    if (!(optimizer_.learning_rate > 0) || !(optimizer_.learning_rate < 1e9))
+      throw Error(fmt::format("--lr is {}, expected a number above 0", optimizer_.learning_rate));
+  }
+
+  nn::Model build_model() const {
+    const int64_t classes = data_.train.classes();
+    NetworkChoice choice = choose_network(text("model"), classes, ending_of(given_), given_["dropout"].as<double>());
+    const Shape sample = data_.train.sample_shape();
+    if (!choice.input.empty() && !(choice.input == sample))
+      throw Error(fmt::format("{}: the network is for samples of shape {}, those of {} have {}", text("model"),
+                              to_string(choice.input), data_.source, to_string(sample)));
+    const nn::ModelOptions options{.name = choice.name, .seed = options_.seed};
+    nn::Model model(choice.network, sample, options);
+    if (!(model.output_shape() == Shape{classes}))
+      throw Error(fmt::format("{}: the network's output has shape {}, {} has {} classes: expected [{}]", text("model"),
+                              to_string(model.output_shape()), data_.source, classes, classes));
+    const std::optional<nn::Ending> wanted = ending_of(given_);
+    if (model.ending() == nn::Ending::linear)
+      return nn::Model(with_ending(choice.network, wanted.value_or(nn::Ending::softmax)), sample, options);
+    if (wanted && *wanted != model.ending())
+      throw Error(
+          fmt::format("--output is {}, but {} ends with {}", name_of(*wanted), text("model"), name_of(model.ending())));
+    return model;
+  }
+
+  /// Whether there is something to go on with.
+  bool take_up(nn::ModelFile& saved, const nn::Model& model) {
+    const std::string& out = text("out");
+    if (nn::to_json(saved.model.network()) != nn::to_json(model.network()) ||
+        !(saved.model.sample_shape() == model.sample_shape()))
+      throw Error(fmt::format("{}: --resume: the file holds another network than --model {}", out, text("model")));
+    const auto data = saved.notes.find("data");
+    if (data != saved.notes.end() && data->second != data_note())
+      throw Error(fmt::format("{}: --resume: the file was trained with {}, not {}", out, data->second, data_note()));
+    options_.resume = std::move(saved.training);
+    // The mean and deviation that were found then, not found anew.
+    if (options_.standardization.pixels && saved.standardization.pixels)
+      options_.standardization = saved.standardization;
+    return options_.resume.has_value();
+  }
+
+  int finished(const nn::ModelFile& saved) {
+    say("The training in {} has finished; there is nothing to go on with.\n", text("out"));
+    if (flag("json")) fmt::print("{}", saved.notes.contains("history") ? saved.notes.at("history") : "{}\n");
+    return ok;
+  }
+
+  /// What the data are, for --resume.
+  std::string data_note() const {
+    return fmt::format("{} ({} images, thin {})", data_.source, data_.train.size(), text("thin"));
+  }
+
+  void add_callbacks(const nn::Model& model) {
+    if (given_.count("early-stopping")) {
+      const auto patience = given_["early-stopping"].as<int64_t>();
+      if (patience < 0) throw Error(fmt::format("--early-stopping is {}, expected at least 0", patience));
+      options_.callbacks.push_back(std::make_shared<nn::EarlyStopping>(nn::EarlyStopping::Options{
+          .monitor = options_.validation_split > 0 ? "val_loss" : "loss", .patience = patience}));
+    }
+    if (talks()) options_.callbacks.push_back(std::make_shared<nn::ProgressBar>());
+    options_.callbacks.push_back(std::make_shared<nn::LambdaCallback>(
+        nn::LambdaCallback::Functions{.epoch_end =
+                                          [this, model](nn::Training& training) {
+                                            epochs_ended_ = training.epoch();
+                                            write_history(model, training.history(), std::nullopt, training.best());
+                                          },
+                                      .batch_end =
+                                          [](nn::Training& training) {
+                                            if (stop_requested) training.stop("interrupted");
+                                          }}));
+    options_.callbacks.push_back(std::make_shared<nn::ModelCheckpoint>(
+        nn::ModelCheckpoint::Options{text("out"), data_.train.class_names, {{"data", data_note()}}}));
+  }
+
+  json::value history_json(const nn::Model& model, const nn::History& history,
+                           const std::optional<nn::Evaluation>& test, const nn::Best& best) const {
+    json::object root = as_json(history);
+    if (test) root["test"] = {{"loss", number(test->loss)}, {"accuracy", number(test->accuracy().value_or(0))}};
+    root["model"] = model.name();
+    root["data"] = data_.source;
+    root["output"] = std::string(name_of(model.ending()));
+    root["parameters"] = model.parameter_count();
+    root["multiply_adds"] = model.multiply_adds();
+    root["best_epoch"] = best.epoch;
+    root["seed"] = options_.seed;
+    root["threads"] = thread_count();
+    return root;
+  }
+
+  void write_history(const nn::Model& model, const nn::History& history, const std::optional<nn::Evaluation>& test,
+                     const nn::Best& best) const {
+    if (!given_.count("history")) return;
+    const std::string& path = text("history");
+    nn::write_file(path,
+                   path.ends_with(".csv") ? nn::to_csv(history) : nn::pretty(history_json(model, history, test, best)));
+  }
+
+  /// After a failure the last good model is kept; says where.
+  std::string kept_in_spite(const nn::Model& model) const {
+    const std::string& out = text("out");
+    if (epochs_ended_ > 0) return fmt::format("\n  {} holds the best model up to epoch {}", out, epochs_ended_);
+    nn::save_model(out, {model, data_.train.class_names});
+    return fmt::format("\n  {} holds the parameters from before that step", out);
+  }
+
+  int report(const nn::Model& model, const nn::FitResult& result) {
+    const bool stopped_inside = stop_requested != 0;
+    if (result.best.epoch > 0) model.set_values(result.best.values);
+    std::optional<nn::Evaluation> test;
+    if (!data_.test.empty() && !stopped_inside)
+      test = nn::evaluate(model, data_.test, {.standardization = result.standardization});
+    write_history(model, result.history, test, result.best);
+    if (flag("json")) fmt::print("{}", nn::pretty(history_json(model, result.history, test, result.best)));
+    if (stopped_inside) {
+      say("stopped; {} holds the best model so far, and --resume goes on from here\n", text("out"));
+      return interrupted;
+    }
+    if (!result.stopped.empty()) say("stopped   {}\n", result.stopped);
+    if (test)
+      say("test      loss {:.4f}  accuracy {:.2f}%  (parameters of epoch {})\n", test->loss,
+          100 * test->accuracy().value_or(0), result.best.epoch);
+    const std::optional<nn::ConfusionMatrix> confusion = test ? test->confusion : result.validation;
+    if (confusion) say("\n{}", nn::class_table(*confusion, data_.train.class_names));
+    say("\n");
+    for (const std::string& line : nn::diagnose(result, test ? test->confusion : std::nullopt, data_.train.class_names))
+      say("{}\n", line);
+    say("The model is in {}: telaio evaluate --model {} --data {}\n", text("out"), text("out"), data_.source);
+    return ok;
+  }
+
+  const po::variables_map& given_;
+  Threads threads_;
+  nn::Dataset data_;
+  nn::FitOptions options_;
+  nn::Optimizer optimizer_;
+  int64_t epochs_ended_ = 0;
+};
+
+}  // namespace
+
+int train(const std::vector<std::string>& arguments) {
+  const auto given = parse(arguments, train_options(), {}, help_text, examples_text);
+  return given ? Train(*given).run() : ok;
+}
+
+}  // namespace telaio::cli
