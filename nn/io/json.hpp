@@ -8,7 +8,7 @@
 
 namespace telaio::nn {
 
-/// Error "SOURCE: line L, column C: no JSON: …".
+/// Numbers are the nearest doubles. Error "SOURCE: line L, column C: no JSON: …".
 boost::json::value parse_json(std::string_view text, const std::string& source);
 
 /// With line breaks and indentation, for people.
