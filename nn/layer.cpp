@@ -7,6 +7,7 @@
 
 #include <telaio/autograd/context.hpp>
 #include <telaio/autograd/node.hpp>
+#include <telaio/autograd/op.hpp>
 #include <telaio/nn/walk.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/random.hpp>
@@ -100,6 +101,8 @@ Tensor LayerContext::random_key() {
 
 Tensor LayerContext::activate(const Tensor& x, const ActivationFunction& activation, const SourceLocation& where) {
   if (activation.is_linear()) return x;
+  if (activation.name().ends_with("softmax") && x.rank() < 2)  // over the last axis, which is the batch
+    fail(activation.name(), "expected samples of one axis or more [N,…,C]", {&x, 1}, where);
   const Tensor y = activation(x, where);
   walk_.activated = {x, y, activation};
   return y;
