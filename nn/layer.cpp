@@ -90,13 +90,13 @@ void LayerContext::update(std::string_view name, const Tensor& value) {
   walk_.updates.emplace_back(found->variable, value);
 }
 
-Tensor LayerContext::random_key() {
+Tensor LayerContext::random_key(const SourceLocation& where) {
   if (!walk_.training || !walk_.key.defined())
-    throw Error(fmt::format("{}: random numbers are for training, and need a key", path_));
+    throw Error(fmt::format("{}{}random numbers are for training, and need a key", path_, path_.empty() ? "" : ": "));
   // The walk's key is (seed, step): each call takes the step of a stream of its own.
   const RandomKey own = data_key(0, RandomPurpose::layers, 0);
   const auto stream = static_cast<int64_t>(own.stream) + (walk_.keys_given++ << 36);
-  return walk_.key + telaio::random_key(0, stream);
+  return add({walk_.key, where}, {telaio::random_key(0, stream, where), where});
 }
 
 Tensor LayerContext::activate(const Tensor& x, const ActivationFunction& activation, const SourceLocation& where) {

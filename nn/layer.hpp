@@ -39,7 +39,7 @@ class LayerContext {
   /// Its value after this step of training. Ignored when not training.
   void update(std::string_view name, const Tensor& value);
   /// A random key of its own for each call and each step. Only while training.
-  Tensor random_key();
+  Tensor random_key(const SourceLocation& where = TELAIO_HERE);
   /// The activation; remembered, so that a loss can start from before a final softmax or sigmoid.
   Tensor activate(const Tensor& x, const ActivationFunction& activation, const SourceLocation& where);
 

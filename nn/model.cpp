@@ -86,6 +86,9 @@ struct Model::State {
 
   Forward forward(const Tensor& x, const Tensor& key, bool training, const SourceLocation& where) {
     const Tensor checked_x = checked(x, where);
+    if (key.defined() && !(key.spec() == TensorSpec{i64, {2}}))
+      fail(fmt::format("model '{}'", options.name), "the key must be i64[2]: a seed and the number of the step",
+           {&key, 1}, where);
     Walk pass{.store = store, .dtype = options.dtype, .making = false, .training = training, .key = key};
     return walk(pass, checked_x);
   }
