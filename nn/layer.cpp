@@ -67,12 +67,16 @@ bool LayerContext::training() const { return walk_.training; }
 DType LayerContext::dtype() const { return walk_.dtype; }
 
 Tensor LayerContext::parameter(std::string_view name, const Shape& shape, const Initializer& initializer, Fans fans) {
-  return entry(
-             walk_, join(path_, name), shape, true,
-             [&] {
-               const auto number = static_cast<uint64_t>(walk_.store.entries().size());
-               return initializer({walk_.dtype, shape}, fans, data_key(walk_.seed, RandomPurpose::initialize, number));
-             })
+  return entry(walk_, join(path_, name), shape, true,
+               [&] {
+                 const auto number = static_cast<uint64_t>(walk_.store.entries().size());
+                 const RandomKey key = data_key(walk_.seed, RandomPurpose::initialize, number);
+                 try {
+                   return initializer({walk_.dtype, shape}, fans, key);
+                 } catch (const Error& error) {
+                   throw Error(fmt::format("{}: {}", join(path_, name), error.what()));
+                 }
+               })
       .variable;
 }
 
