@@ -44,6 +44,8 @@ const ParameterStore::Entry& entry(Walk& walk, const std::string& name, const Sh
   if (!(found->variable.shape() == shape))
     throw Error(fmt::format("{}: the parameter has shape {}, the layer asks for {}", name,
                             to_string(found->variable.shape()), to_string(shape)));
+  if (found->trainable != trainable)
+    throw Error(fmt::format("{}: it is asked for as a parameter and as a state", name));
   return *found;
 }
 
@@ -119,6 +121,8 @@ Tensor LayerContext::operator()(const Layer& layer, const Tensor& x, std::string
   std::optional<Scope> scope;
   if (!name.empty()) scope.emplace(name);
   const Tensor y = layer.call(x, inner);
+  if (!y.defined())
+    throw Error(fmt::format("layer '{}': its type {} gave an undefined tensor", inner.path_, layer.type()));
   if (!walk_.making) return y;
 
   LayerInfo visit{inner.path_, std::string(layer.type()), x.shape(), y.shape()};

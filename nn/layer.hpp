@@ -32,7 +32,8 @@ class LayerContext {
   /// Where the layer stands: "block1.conv1"; empty for the network itself.
   const std::string& path() const { return path_; }
 
-  /// A trained parameter of this layer, named `path.name`. Error when it is there already in another shape.
+  /// A trained parameter of this layer, named `path.name`. Error when it is there already in another shape, or as a
+  /// state.
   Tensor parameter(std::string_view name, const Shape& shape, const Initializer& initializer, Fans fans = {});
   /// A value that is kept with the parameters but not trained by gradients, such as a running mean.
   Tensor state(std::string_view name, const Shape& shape, double initial);
