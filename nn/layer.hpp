@@ -118,6 +118,7 @@ class Layer {
     }
     Layer with(Fields& f) const override {
       T read{};
+      if constexpr (requires { read.where = SourceLocation(); }) read.where = SourceLocation();  // nobody's line
       if constexpr (described) read.fields(f);
       return Layer(std::move(read));
     }
@@ -139,7 +140,9 @@ class LayerTypes {
     add(Layer(T{}));
     return *this;
   }
-  const std::vector<Layer>& list() const { return types_; }
+  const std::vector<Layer>& list() const& { return types_; }
+  /// By value, so that `for (… : LayerTypes::standard().list())` has something to go over.
+  std::vector<Layer> list() && { return std::move(types_); }
   const Layer* find(std::string_view type) const;
 
  private:
