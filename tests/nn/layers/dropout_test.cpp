@@ -30,7 +30,7 @@ TEST(DropoutLayer, IsAFunctionOfTheKey) {
   const Tensor x = ones({2, width}, f64);
   const Doubles first = dropped(model, x, 1, 0);
   EXPECT_EQ(dropped(model, x, 1, 0), first);
-  for (const auto& [seed, step] : {std::pair{1, 1}, {1, 2}, {2, 0}}) {
+  for (const auto& [seed, step] : {std::pair{1, 1}, std::pair{1, 2}, std::pair{2, 0}}) {
     const Doubles other = dropped(model, x, seed, step);
     int64_t both = 0;
     for (size_t i = 0; i < first.size(); ++i) both += first[i] == other[i];
