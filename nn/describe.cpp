@@ -35,7 +35,10 @@ class Writer final : public Fields {
   json::object object;
 
   void operator()(std::string_view name, int64_t& value) override { object[name] = value; }
-  void operator()(std::string_view name, double& value) override { object[name] = value; }
+  void operator()(std::string_view name, double& value) override {
+    if (!std::isfinite(value)) throw Error(fmt::format("{}: {} cannot be written as JSON", name, value));
+    object[name] = value;
+  }
   void operator()(std::string_view name, bool& value) override { object[name] = value; }
   void operator()(std::string_view name, std::string& value) override { object[name] = value; }
   void operator()(std::string_view name, Shape& value) override {
@@ -75,6 +78,7 @@ json::object fields_of(const Layer& layer) {
 }
 
 json::value layer_value(const Layer& layer) {
+  if (!layer.defined()) throw Error("an undefined layer cannot be written as JSON");
   if (!layer.has_fields())
     throw Error(fmt::format("layer '{}': its type {} has no fields(), so it cannot be written as JSON", layer.name(),
                             layer.type()));
@@ -88,12 +92,12 @@ json::value layer_value(const Layer& layer) {
 // ---- reading
 
 [[noreturn]] void refuse(const std::string& place, std::string_view expected, const json::value& got) {
-  std::string text = json::serialize(got);
+  std::string text = compact(got);
   if (text.size() > 60) text = text.substr(0, 57) + "…";
   throw Error(fmt::format("{}: expected {}, got {}", place, expected, text));
 }
 
-Layer read_layer(const json::value& value, const std::string& place, const LayerTypes& types);
+Layer read_layer(const json::value& value, const std::string& place, const LayerTypes& types, bool root = false);
 
 std::vector<Layer> read_layers(const json::value& value, const std::string& place, const LayerTypes& types) {
   if (!value.is_array()) refuse(place, "a list of layers", value);
@@ -118,7 +122,7 @@ class Reader final : public Fields {
   void operator()(std::string_view name, double& value) override {
     const json::value* given = take(name);
     if (!given) return;
-    if (!given->is_number()) refuse(at(name), "a number", *given);
+    if (!given->is_number() || !std::isfinite(given->to_number<double>())) refuse(at(name), "a number", *given);
     value = given->to_number<double>();
   }
   void operator()(std::string_view name, bool& value) override {
@@ -138,7 +142,9 @@ class Reader final : public Fields {
   }
   void operator()(std::string_view name, std::optional<Size2d>& value) override {
     const json::value* given = take(name);
-    if (given && !given->is_null()) value = size(*given, at(name));
+    if (!given) return;
+    if (given->is_null()) value.reset();
+    else value = size(*given, at(name));
   }
   void operator()(std::string_view name, Padding& value) override {
     const json::value* given = take(name);
@@ -162,7 +168,7 @@ class Reader final : public Fields {
   void operator()(std::string_view name, Initializer& value) override { named(name, value); }
   void operator()(std::string_view name, Layer& value) override {
     const json::value* given = take(name);
-    if (given && !given->is_null()) value = read_layer(*given, at(name), types_);
+    if (given) value = given->is_null() ? Layer() : read_layer(*given, at(name), types_);
   }
   void operator()(std::string_view name, std::vector<Layer>& value) override {
     if (const json::value* given = take(name)) value = read_layers(*given, at(name), types_);
@@ -174,8 +180,8 @@ class Reader final : public Fields {
     if (object_ == nullptr) return;
     for (const auto& [key, value] : *object_)
       if (std::find(asked_.begin(), asked_.end(), key) == asked_.end())
-        throw Error(
-            fmt::format("{}: unknown field '{}'; expected {}", place_, std::string_view(key), fmt::join(asked_, ", ")));
+        throw Error(fmt::format("{}: unknown field '{}'; expected {}", place_, std::string_view(key),
+                                asked_.empty() ? "none" : fmt::to_string(fmt::join(asked_, ", "))));
   }
 
   static int64_t whole(const json::value& value, const std::string& place) {
@@ -226,8 +232,9 @@ class Reader final : public Fields {
   std::vector<std::string> asked_;
 };
 
-Layer read_layer(const json::value& value, const std::string& place, const LayerTypes& types) {
-  if (value.is_array()) return Sequential(read_layers(value, place, types));
+Layer read_layer(const json::value& value, const std::string& place, const LayerTypes& types, bool root) {
+  // A source alone, "net.json", is set off from the places in it.
+  if (value.is_array()) return Sequential(read_layers(value, root ? place + ": " : place, types));
   const bool only_name = value.is_string();
   if (!only_name && (!value.is_object() || value.get_object().size() != 1))
     refuse(place, R"(a layer: {"TYPE": {FIELDS}}, "TYPE" or a list of layers)", value);
@@ -240,7 +247,8 @@ Layer read_layer(const json::value& value, const std::string& place, const Layer
         fmt::format("{}: there is no layer type '{}'; expected one of {}", place, type, fmt::join(names, ", ")));
   }
   const json::value none = json::object();
-  Reader reader(only_name ? none : value.get_object().begin()->value(), fmt::format("{}.{}", place, type), types);
+  Reader reader(only_name ? none : value.get_object().begin()->value(),
+                fmt::format("{}{}{}", place, root ? ": " : ".", type), types);
   Layer layer = known->read_fields(reader);
   reader.finish();
   return layer;
@@ -249,22 +257,25 @@ Layer read_layer(const json::value& value, const std::string& place, const Layer
 }  // namespace
 
 Layer parse_layer(std::string_view text, const std::string& source, const LayerTypes& types) {
-  return read_layer(parse_json(text, source), source, types);
+  return read_layer(parse_json(text, source), source, types, true);
 }
 
-std::string to_json(const Layer& layer) { return json::serialize(layer_value(layer)); }
+std::string to_json(const Layer& layer) { return compact(layer_value(layer)); }
 
 NetworkDescription parse_network(std::string_view text, const std::string& source, const LayerTypes& types) {
   const json::value root = parse_json(text, source);
   if (!root.is_object()) refuse(source, R"(an object with "layers")", root);
   NetworkDescription description;
-  std::vector<Layer> layers;
-  bool given = false;
   for (const auto& [key, value] : root.get_object()) {
     const std::string place = fmt::format("{}: {}", source, std::string_view(key));
+    if ((key == "layers" || key == "network") && description.network.defined())
+      throw Error(fmt::format("{}: expected \"layers\" or \"network\", not both", source));
     if (key == "layers") {
-      layers = read_layers(value, place, types);
-      given = true;
+      std::vector<Layer> layers = read_layers(value, place, types);
+      if (layers.empty()) refuse(place, "one layer or more", value);
+      description.network = Sequential(std::move(layers));
+    } else if (key == "network") {
+      description.network = read_layer(value, place, types);
     } else if (key == "name") {
       description.name = Reader::text(value, place);
     } else if (key == "input") {
@@ -272,27 +283,27 @@ NetworkDescription parse_network(std::string_view text, const std::string& sourc
       for (const int64_t size : description.input)
         if (size < 1) refuse(place, "sizes of 1 or more", value);
     } else {
-      throw Error(fmt::format("{}: unknown field '{}'; expected name, input, layers", source, std::string_view(key)));
+      throw Error(
+          fmt::format("{}: unknown field '{}'; expected name, input, layers, network", source, std::string_view(key)));
     }
   }
-  if (!given || layers.empty())
-    throw Error(fmt::format("{}: \"layers\" is missing or empty: expected a list of layers", source));
-  description.network = Sequential(std::move(layers));
+  if (!description.network.defined())
+    throw Error(fmt::format("{}: \"layers\" is missing: expected a list of layers", source));
   return description;
 }
 
 std::string to_json(const NetworkDescription& description) {
   std::string text = "{\n";
-  if (!description.name.empty())
-    text += fmt::format("  \"name\": {},\n", json::serialize(json::value(description.name)));
+  if (!description.name.empty()) text += fmt::format("  \"name\": {},\n", compact(json::value(description.name)));
   if (!description.input.empty())
-    text += fmt::format("  \"input\": {},\n",
-                        json::serialize(json::array(description.input.begin(), description.input.end())));
-  text += "  \"layers\": [";
+    text += fmt::format("  \"input\": {},\n", compact(json::array(description.input.begin(), description.input.end())));
   const auto* sequence = description.network.as<Sequential>();
-  const std::vector<Layer> layers = sequence ? sequence->layers : std::vector<Layer>{description.network};
+  if (sequence == nullptr || !sequence->name.empty() || sequence->layers.empty())
+    return text + fmt::format("  \"network\": {}\n}}\n", compact(layer_value(description.network)));
+  text += "  \"layers\": [";
+  const std::vector<Layer>& layers = sequence->layers;
   for (size_t i = 0; i < layers.size(); ++i)
-    text += fmt::format("{}\n    {}", i == 0 ? "" : ",", json::serialize(layer_value(layers[i])));
+    text += fmt::format("{}\n    {}", i == 0 ? "" : ",", compact(layer_value(layers[i])));
   return text + "\n  ]\n}\n";
 }
 

@@ -12,15 +12,16 @@
 
 namespace telaio::nn {
 
-/// Error "WHERE: model.layers[2].conv2d: …" for text that is no JSON (with line and column), an unknown type (which
+/// Error "WHERE: residual.layers[2].conv2d: …" for text that is no JSON (with line and column), an unknown type (which
 /// lists the known ones), an unknown field (which lists the layer's), or a value of another type; `source` is WHERE.
 Layer parse_layer(std::string_view json, const std::string& source, const LayerTypes& types = LayerTypes::standard());
 
-/// Fields that have their default are left out. Error when a layer's type has no `fields`. One line.
+/// Fields that have their default are left out. Error when a layer's type has no `fields`, a layer is undefined, or a
+/// number is not finite. One line.
 std::string to_json(const Layer& layer);
 
-/// A network and what a file says besides: {"name": …, "input": [28, 28, 1], "layers": […]}. `input` and `name` may be
-/// missing.
+/// A network and what a file says besides: {"name": …, "input": [28, 28, 1], "layers": […]}, or "network": {…} where
+/// the outermost layer is no Sequential. `input` and `name` may be missing.
 struct NetworkDescription {
   Layer network;
   std::string name;

@@ -26,18 +26,22 @@ class Fields {
   virtual void operator()(std::string_view name, int64_t& value) = 0;
   virtual void operator()(std::string_view name, double& value) = 0;
   virtual void operator()(std::string_view name, bool& value) = 0;
-  virtual void operator()(std::string_view name, std::string& value) = 0;
-  virtual void operator()(std::string_view name, Shape& value) = 0;
+  // Whoever reads or writes only simpler descriptions leaves these out; then such a field is an Error.
+  virtual void operator()(std::string_view name, std::string&) { not_taken(name); }
+  virtual void operator()(std::string_view name, Shape&) { not_taken(name); }
   /// 3, or [3, 5]: height and width.
-  virtual void operator()(std::string_view name, Size2d& value) = 0;
-  virtual void operator()(std::string_view name, std::optional<Size2d>& value) = 0;
+  virtual void operator()(std::string_view name, Size2d&) { not_taken(name); }
+  virtual void operator()(std::string_view name, std::optional<Size2d>&) { not_taken(name); }
   /// "valid", "same", 1, or [top, bottom, left, right].
-  virtual void operator()(std::string_view name, Padding& value) = 0;
-  virtual void operator()(std::string_view name, ActivationFunction& value) = 0;
-  virtual void operator()(std::string_view name, Initializer& value) = 0;
-  /// A list of {"type": {fields}}; an undefined layer is left out.
-  virtual void operator()(std::string_view name, Layer& value) = 0;
-  virtual void operator()(std::string_view name, std::vector<Layer>& value) = 0;
+  virtual void operator()(std::string_view name, Padding&) { not_taken(name); }
+  virtual void operator()(std::string_view name, ActivationFunction&) { not_taken(name); }
+  virtual void operator()(std::string_view name, Initializer&) { not_taken(name); }
+  /// A layer, and a list of them, as {"type": {fields}}; an undefined layer is left out.
+  virtual void operator()(std::string_view name, Layer&) { not_taken(name); }
+  virtual void operator()(std::string_view name, std::vector<Layer>&) { not_taken(name); }
+
+ private:
+  [[noreturn]] static void not_taken(std::string_view name);
 };
 
 }  // namespace telaio::nn

@@ -7,6 +7,7 @@
 
 #include <telaio/autograd/context.hpp>
 #include <telaio/autograd/node.hpp>
+#include <telaio/autograd/op.hpp>
 #include <telaio/nn/walk.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/random.hpp>
@@ -43,6 +44,8 @@ const ParameterStore::Entry& entry(Walk& walk, const std::string& name, const Sh
   if (!(found->variable.shape() == shape))
     throw Error(fmt::format("{}: the parameter has shape {}, the layer asks for {}", name,
                             to_string(found->variable.shape()), to_string(shape)));
+  if (found->trainable != trainable)
+    throw Error(fmt::format("{}: it is asked for as a parameter and as a state", name));
   return *found;
 }
 
@@ -66,12 +69,16 @@ bool LayerContext::training() const { return walk_.training; }
 DType LayerContext::dtype() const { return walk_.dtype; }
 
 Tensor LayerContext::parameter(std::string_view name, const Shape& shape, const Initializer& initializer, Fans fans) {
-  return entry(
-             walk_, join(path_, name), shape, true,
-             [&] {
-               const auto number = static_cast<uint64_t>(walk_.store.entries().size());
-               return initializer({walk_.dtype, shape}, fans, data_key(walk_.seed, RandomPurpose::initialize, number));
-             })
+  return entry(walk_, join(path_, name), shape, true,
+               [&] {
+                 const auto number = static_cast<uint64_t>(walk_.store.entries().size());
+                 const RandomKey key = data_key(walk_.seed, RandomPurpose::initialize, number);
+                 try {
+                   return initializer({walk_.dtype, shape}, fans, key);
+                 } catch (const Error& error) {
+                   throw Error(fmt::format("{}: {}", join(path_, name), error.what()));
+                 }
+               })
       .variable;
 }
 
@@ -89,17 +96,19 @@ void LayerContext::update(std::string_view name, const Tensor& value) {
   walk_.updates.emplace_back(found->variable, value);
 }
 
-Tensor LayerContext::random_key() {
+Tensor LayerContext::random_key(const SourceLocation& where) {
   if (!walk_.training || !walk_.key.defined())
-    throw Error(fmt::format("{}: random numbers are for training, and need a key", path_));
+    throw Error(fmt::format("{}{}random numbers are for training, and need a key", path_, path_.empty() ? "" : ": "));
   // The walk's key is (seed, step): each call takes the step of a stream of its own.
   const RandomKey own = data_key(0, RandomPurpose::layers, 0);
   const auto stream = static_cast<int64_t>(own.stream) + (walk_.keys_given++ << 36);
-  return walk_.key + telaio::random_key(0, stream);
+  return add({walk_.key, where}, {telaio::random_key(0, stream, where), where});
 }
 
 Tensor LayerContext::activate(const Tensor& x, const ActivationFunction& activation, const SourceLocation& where) {
   if (activation.is_linear()) return x;
+  if (activation.name().ends_with("softmax") && x.rank() < 2)  // over the last axis, which is the batch
+    fail(activation.name(), "expected samples of one axis or more [N,…,C]", {&x, 1}, where);
   const Tensor y = activation(x, where);
   walk_.activated = {x, y, activation};
   return y;
@@ -112,6 +121,8 @@ Tensor LayerContext::operator()(const Layer& layer, const Tensor& x, std::string
   std::optional<Scope> scope;
   if (!name.empty()) scope.emplace(name);
   const Tensor y = layer.call(x, inner);
+  if (!y.defined())
+    throw Error(fmt::format("layer '{}': its type {} gave an undefined tensor", inner.path_, layer.type()));
   if (!walk_.making) return y;
 
   LayerInfo visit{inner.path_, std::string(layer.type()), x.shape(), y.shape()};

@@ -32,14 +32,15 @@ class LayerContext {
   /// Where the layer stands: "block1.conv1"; empty for the network itself.
   const std::string& path() const { return path_; }
 
-  /// A trained parameter of this layer, named `path.name`. Error when it is there already in another shape.
+  /// A trained parameter of this layer, named `path.name`. Error when it is there already in another shape, or as a
+  /// state.
   Tensor parameter(std::string_view name, const Shape& shape, const Initializer& initializer, Fans fans = {});
   /// A value that is kept with the parameters but not trained by gradients, such as a running mean.
   Tensor state(std::string_view name, const Shape& shape, double initial);
   /// Its value after this step of training. Ignored when not training.
   void update(std::string_view name, const Tensor& value);
   /// A random key of its own for each call and each step. Only while training.
-  Tensor random_key();
+  Tensor random_key(const SourceLocation& where = TELAIO_HERE);
   /// The activation; remembered, so that a loss can start from before a final softmax or sigmoid.
   Tensor activate(const Tensor& x, const ActivationFunction& activation, const SourceLocation& where);
 
@@ -117,7 +118,7 @@ class Layer {
     }
     Layer with(Fields& f) const override {
       T read{};
-      if constexpr (requires { read.where; }) read.where = SourceLocation();  // no line of a program
+      if constexpr (requires { read.where = SourceLocation(); }) read.where = SourceLocation();  // nobody's line
       if constexpr (described) read.fields(f);
       return Layer(std::move(read));
     }
@@ -139,7 +140,9 @@ class LayerTypes {
     add(Layer(T{}));
     return *this;
   }
-  const std::vector<Layer>& list() const { return types_; }
+  const std::vector<Layer>& list() const& { return types_; }
+  /// By value, so that `for (… : LayerTypes::standard().list())` has something to go over.
+  std::vector<Layer> list() && { return std::move(types_); }
   const Layer* find(std::string_view type) const;
 
  private:

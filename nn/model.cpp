@@ -70,10 +70,21 @@ struct Model::State {
     return cast(x, input_dtype(), where);
   }
 
+  /// What callers rely on, predict() with raw memory.
+  void check_output(const Tensor& y, int64_t samples) const {
+    if (y.dtype() != options.dtype)
+      throw Error(fmt::format("model '{}': the network gives {}, expected {}", options.name, name_of(y.dtype()),
+                              name_of(options.dtype)));
+    if (y.rank() == 0 || y.dim(0) != samples)
+      throw Error(fmt::format("model '{}': of {} sample{} the network gives {}, expected [{},…]", options.name, samples,
+                              samples == 1 ? "" : "s", to_string(y.spec()), samples));
+  }
+
   Forward walk(Walk& walk, const Tensor& x) {
     LayerContext context(walk, "");
     Forward forward;
     forward.output = context(network, x, "");
+    check_output(forward.output, x.dim(0));
     forward.logits = forward.output;
     forward.updates = std::move(walk.updates);
     if (walk.activated.y.defined() && walk.activated.y.same(forward.output)) {
@@ -86,6 +97,9 @@ struct Model::State {
 
   Forward forward(const Tensor& x, const Tensor& key, bool training, const SourceLocation& where) {
     const Tensor checked_x = checked(x, where);
+    if (key.defined() && !(key.spec() == TensorSpec{i64, {2}}))
+      fail(fmt::format("model '{}'", options.name), "the key must be i64[2]: a seed and the number of the step",
+           {&key, 1}, where);
     Walk pass{.store = store, .dtype = options.dtype, .making = false, .training = training, .key = key};
     return walk(pass, checked_x);
   }
@@ -99,6 +113,9 @@ Model::Model(Layer network, const Shape& sample, ModelOptions options) : state_(
   if (!is_float(s.options.dtype))
     throw Error(fmt::format("model '{}': parameters are f32 or f64, not {}", s.options.name, name_of(s.options.dtype)));
   if (!s.network.defined()) throw Error(fmt::format("model '{}': the network is undefined", s.options.name));
+  if (sample.rank() >= max_rank)
+    throw Error(fmt::format("model '{}': a sample of shape {}: expected fewer than {} axes", s.options.name,
+                            to_string(sample), max_rank));
   for (const int64_t size : sample)
     if (size < 1)
       throw Error(

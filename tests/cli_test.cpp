@@ -126,7 +126,7 @@ TEST_F(Program, GradcheckWritesAFile) {
   for (const auto& entry : std::filesystem::directory_iterator(folder_))
     EXPECT_THAT(entry.path().string(), Not(EndsWith(".tmp")));
   EXPECT_EQ(run(fmt::format("gradcheck --op equal --json '{}/no/such/folder.json'", folder_.string())), 2);
-  EXPECT_THAT(err_, HasSubstr("cannot write"));
+  EXPECT_THAT(err_, HasSubstr("cannot be written"));
 }
 
 }  // namespace

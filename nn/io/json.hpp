@@ -1,4 +1,4 @@
-// JSON text, by Boost.JSON. Not a public header: it is not installed's worth, and includes Boost.JSON.
+// JSON text, by Boost.JSON. Not installed: public headers do without Boost.JSON.
 #pragma once
 
 #include <string>
@@ -8,10 +8,12 @@
 
 namespace telaio::nn {
 
-/// Error "SOURCE: line L, column C: no JSON: …".
+/// Numbers are the nearest doubles. Error "SOURCE: line L, column C: no JSON: …".
 boost::json::value parse_json(std::string_view text, const std::string& source);
 
-/// With line breaks and indentation, for people.
+/// With line breaks and indentation, and on one line. Numbers as short as they can be read back exactly; they must be
+/// finite.
 std::string pretty(const boost::json::value& value);
+std::string compact(const boost::json::value& value);
 
 }  // namespace telaio::nn

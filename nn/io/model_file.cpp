@@ -39,7 +39,7 @@ const std::string& metadata(const SafeTensors& file, const std::string& key, con
 std::string text_of(const std::vector<std::pair<std::string, std::string>>& settings) {
   json::array list;
   for (const auto& [name, value] : settings) list.push_back(json::array{name, value});
-  return json::serialize(list);
+  return compact(list);
 }
 
 std::vector<std::pair<std::string, std::string>> settings_of(const std::string& text, const std::string& path) {
@@ -110,7 +110,7 @@ void save_model(const std::string& path, const ModelFile& file, const std::vecto
   content.metadata["network"] = to_json(NetworkDescription{model.network(), model.name(), model.sample_shape()});
   content.metadata["dtype"] = name_of(model.dtype());
   content.metadata["input_dtype"] = name_of(model.input_dtype());
-  content.metadata["classes"] = json::serialize(json::array(file.class_names.begin(), file.class_names.end()));
+  content.metadata["classes"] = compact(json::array(file.class_names.begin(), file.class_names.end()));
   content.metadata["standardization"] = to_string(file.standardization);
 
   const std::vector<Variable> variables = model.variables();

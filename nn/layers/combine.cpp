@@ -20,15 +20,20 @@ std::string stem(std::string_view type) {
   return std::string(type);
 }
 
-/// A name for each layer: its own, or its type's stem and number. Error when two have one name, or one has a dot.
-std::vector<std::string> names_of(const std::vector<Layer>& layers, const LayerContext& context) {
+/// A name for each layer: its own, or its type's stem and number, or (with `automatic`) that and its place. Error when
+/// two have one name, or one that is `used` already, or one has a dot.
+std::vector<std::string> names_of(const std::vector<Layer>& layers, const LayerContext& context,
+                                  std::string_view automatic = {}, std::set<std::string> used = {}) {
   std::vector<std::string> names;
   std::map<std::string, int> numbers;
-  std::set<std::string> used;
   for (const Layer& layer : layers) {
-    if (!layer.defined()) throw Error(fmt::format("{}: layer {} is undefined", context.path(), names.size() + 1));
+    if (!layer.defined())
+      throw Error(fmt::format("{}{}layer {} is undefined", context.path(), context.path().empty() ? "" : ": ",
+                              names.size() + 1));
     std::string name = layer.name();
-    if (name.empty()) {
+    if (name.empty() && !automatic.empty()) {
+      name = fmt::format("{}{}", automatic, names.size() + 1);
+    } else if (name.empty()) {
       const std::string begin = stem(layer.type());
       name = fmt::format("{}{}", begin, ++numbers[begin]);
     }
@@ -42,8 +47,8 @@ std::vector<std::string> names_of(const std::vector<Layer>& layers, const LayerC
   return names;
 }
 
-Tensor in_a_row(const std::vector<Layer>& layers, Tensor x, LayerContext& context) {
-  const std::vector<std::string> names = names_of(layers, context);
+Tensor in_a_row(const std::vector<Layer>& layers, Tensor x, LayerContext& context, std::set<std::string> used = {}) {
+  const std::vector<std::string> names = names_of(layers, context, {}, std::move(used));
   for (size_t i = 0; i < layers.size(); ++i) x = context(layers[i], x, names[i]);
   return x;
 }
@@ -58,7 +63,9 @@ void Sequential::fields(Fields& f) {
 
 Tensor Residual::call(const Tensor& x, LayerContext& context) const {
   if (layers.empty()) fail(type, "layers: expected at least one", {}, where);
-  const Tensor body = in_a_row(layers, x, context);
+  std::set<std::string> used;  // a layer called like the shortcut would share its parameters
+  if (!shortcut.empty()) used.insert("shortcut");
+  const Tensor body = in_a_row(layers, x, context, std::move(used));
   const Tensor short_way = shortcut.empty() ? x : context(Sequential(shortcut), x, "shortcut");
   if (!(body.shape() == short_way.shape())) {
     const Tensor ends[] = {body, short_way};
@@ -78,11 +85,9 @@ Tensor Parallel::call(const Tensor& x, LayerContext& context) const {
   constexpr std::string_view joins[] = {"concat", "add", "multiply", "maximum", "average"};
   if (std::find(std::begin(joins), std::end(joins), join) == std::end(joins))
     fail(type, fmt::format("join: '{}' is unknown; expected {}", join, fmt::join(joins, ", ")), {}, where);
+  const std::vector<std::string> names = names_of(branches, context, "branch");
   std::vector<Tensor> ends;
-  for (size_t i = 0; i < branches.size(); ++i) {
-    const std::string given = branches[i].defined() ? branches[i].name() : std::string();
-    ends.push_back(context(branches[i], x, given.empty() ? fmt::format("branch{}", i + 1) : given));
-  }
+  for (size_t i = 0; i < branches.size(); ++i) ends.push_back(context(branches[i], x, names[i]));
   if (join == "concat") return concat(ends, -1, where);
   const auto two = [&](const Tensor& a, const Tensor& b) -> Tensor {
     if (!(a.shape() == b.shape())) {

@@ -39,7 +39,8 @@ struct Residual {
 };
 
 /// The same x through several branches, whose results are joined: "concat" along the last axis, or elementwise "add",
-/// "multiply", "maximum", "average". An empty Sequential is a branch that leaves x as it is.
+/// "multiply", "maximum", "average". An empty Sequential is a branch that leaves x as it is. Branches without a name
+/// are called branch1, branch2, … by their places.
 struct Parallel {
   static constexpr std::string_view type = "parallel";
   std::vector<Layer> branches = {};

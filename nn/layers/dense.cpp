@@ -10,7 +10,7 @@ namespace telaio::nn {
 
 Tensor Dense::call(const Tensor& x, LayerContext& context) const {
   check_at_least(type, "units", units, 1, where);
-  if (x.rank() < 2) fail(type, "expected samples of one axis or more [N,…,in]", {&x, 1}, where);
+  check_has_axes(type, x, "[N,…,in]", where);
   const int64_t in = x.dim(-1);
   const Fans fans{in, units};
   Tensor y = matmul(x, context.parameter("weight", {in, units}, weight_initializer, fans), where);  // [N,in]·[in,units]

@@ -10,7 +10,7 @@ namespace telaio::nn {
 Tensor Dropout::call(const Tensor& x, LayerContext& context) const {
   if (!(rate >= 0 && rate < 1))  // also when it does not train, so that a wrong model is refused when it is built
     fail(type, fmt::format("rate: expected 0 or more and less than 1, got {}", rate), {}, where);
-  return context.training() ? dropout(x, rate, context.random_key(), where) : x;
+  return context.training() ? dropout(x, rate, context.random_key(where), where) : x;
 }
 
 void Dropout::fields(Fields& f) {

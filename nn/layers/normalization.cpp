@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <telaio/autograd/op.hpp>
+#include <telaio/nn/layers/checks.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/normalization.hpp>
 
@@ -27,6 +28,7 @@ void normalization_fields(L& layer, Fields& f) {
 Tensor BatchNorm::call(const Tensor& x, LayerContext& context) const {
   if (!(momentum >= 0 && momentum <= 1)) fail(type, fmt::format("momentum: expected 0…1, got {}", momentum), {}, where);
   check_epsilon(type, epsilon, where);
+  check_has_axes(type, x, "[N,…,C]", where);
   const Shape channels{x.dim(-1)};
   const Tensor gamma = scale ? context.parameter("gamma", channels, "ones") : Tensor();
   const Tensor beta = center ? context.parameter("beta", channels, "zeros") : Tensor();
@@ -34,8 +36,11 @@ Tensor BatchNorm::call(const Tensor& x, LayerContext& context) const {
   const Tensor variance = context.state("moving_variance", channels, 1);
   if (!context.training()) return batch_norm_inference(x, mean, variance, gamma, beta, epsilon, where);
   const telaio::BatchNorm batch = batch_norm(x, gamma, beta, epsilon, where);
-  context.update("moving_mean", mean * momentum + batch.mean * (1 - momentum));
-  context.update("moving_variance", variance * momentum + batch.variance * (1 - momentum));
+  const auto moved = [&](const Tensor& moving, const Tensor& now) {
+    return add({mul({moving, where}, momentum), where}, {mul({now, where}, 1 - momentum), where});
+  };
+  context.update("moving_mean", moved(mean, batch.mean));
+  context.update("moving_variance", moved(variance, batch.variance));
   return batch.y;
 }
 void BatchNorm::fields(Fields& f) {
@@ -45,6 +50,7 @@ void BatchNorm::fields(Fields& f) {
 
 Tensor LayerNorm::call(const Tensor& x, LayerContext& context) const {
   check_epsilon(type, epsilon, where);
+  check_has_axes(type, x, "[N,…,C]", where);
   const Shape channels{x.dim(-1)};
   const Tensor gamma = scale ? context.parameter("gamma", channels, "ones") : Tensor();
   const Tensor beta = center ? context.parameter("beta", channels, "zeros") : Tensor();

@@ -1,16 +1,31 @@
 #include <telaio/nn/layers/reshape.hpp>
 
+#include <fmt/format.h>
+
+#include <telaio/autograd/op.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/unary.hpp>
 #include <telaio/ops/views.hpp>
 
 namespace telaio::nn {
 
-Tensor Flatten::call(const Tensor& x, LayerContext&) const { return flatten(x, 1, where); }
+Tensor Flatten::call(const Tensor& x, LayerContext&) const {
+  return x.rank() == 1 ? unsqueeze(x, 1, where) : flatten(x, 1, where);
+}
 void Flatten::fields(Fields& f) { f("name", name); }
 
 Tensor Reshape::call(const Tensor& x, LayerContext&) const {
+  if (shape.rank() >= max_rank)
+    fail(type, fmt::format("shape: expected fewer than {} axes, got {}", max_rank, to_string(shape)), {&x, 1}, where);
   Shape full = shape;
+  if (x.dim(0) == 0) {  // a size of −1 follows from a sample: from nothing it does not
+    int64_t open = 1;
+    for (int axis = 1; axis < x.rank(); ++axis) open *= x.dim(axis);
+    for (const int64_t size : shape)
+      if (size > 0) open /= size;
+    for (int64_t& size : full)
+      if (size == -1) size = open;
+  }
   full.insert(0, x.dim(0));
   return reshape(x, full, where);
 }

@@ -1,12 +1,9 @@
 #include <telaio/nn/train/optimizer.hpp>
 
 #include <cmath>
-#include <optional>
 
 #include <fmt/format.h>
 
-#include <telaio/nn/activation_function.hpp>
-#include <telaio/nn/layer.hpp>
 #include <telaio/nn/option_list.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/reduce.hpp>
@@ -89,6 +86,7 @@ namespace {
 /// A rule's fields from a list of options; rules have numbers and switches only.
 class OptionFields final : public Fields {
  public:
+  using Fields::operator();
   explicit OptionFields(OptionList& options) : options_(options) {}
   void operator()(std::string_view name, int64_t& value) override { options_.whole(name, value, 0, 1'000'000'000); }
   void operator()(std::string_view name, double& value) override {
@@ -97,39 +95,19 @@ class OptionFields final : public Fields {
     options_.number(name, value, 0, share ? std::nextafter(1.0, 0.0) : 1e9);
   }
   void operator()(std::string_view name, bool& value) override { options_.flag(name, value); }
-  void operator()(std::string_view name, std::string&) override { refuse(name); }
-  void operator()(std::string_view name, Shape&) override { refuse(name); }
-  void operator()(std::string_view name, Size2d&) override { refuse(name); }
-  void operator()(std::string_view name, std::optional<Size2d>&) override { refuse(name); }
-  void operator()(std::string_view name, Padding&) override { refuse(name); }
-  void operator()(std::string_view name, ActivationFunction&) override { refuse(name); }
-  void operator()(std::string_view name, Initializer&) override { refuse(name); }
-  void operator()(std::string_view name, Layer&) override { refuse(name); }
-  void operator()(std::string_view name, std::vector<Layer>&) override { refuse(name); }
 
  private:
-  [[noreturn]] static void refuse(std::string_view name) {
-    throw Error(fmt::format("optimizer: {}: a rule has numbers and switches only", name));
-  }
   OptionList& options_;
 };
 
 /// The fields as text.
 class TextFields final : public Fields {
  public:
+  using Fields::operator();
   std::string text;
   void operator()(std::string_view name, int64_t& value) override { text += fmt::format(",{}={}", name, value); }
   void operator()(std::string_view name, double& value) override { text += fmt::format(",{}={}", name, value); }
   void operator()(std::string_view name, bool& value) override { text += fmt::format(",{}={}", name, value ? 1 : 0); }
-  void operator()(std::string_view, std::string&) override {}
-  void operator()(std::string_view, Shape&) override {}
-  void operator()(std::string_view, Size2d&) override {}
-  void operator()(std::string_view, std::optional<Size2d>&) override {}
-  void operator()(std::string_view, Padding&) override {}
-  void operator()(std::string_view, ActivationFunction&) override {}
-  void operator()(std::string_view, Initializer&) override {}
-  void operator()(std::string_view, Layer&) override {}
-  void operator()(std::string_view, std::vector<Layer>&) override {}
 };
 
 }  // namespace
