@@ -33,8 +33,9 @@ done
 
 scripts/install_packages.sh
 echo "building the program (a few minutes the first time)"
-cmake --preset release --log-level=WARNING >/dev/null
-cmake --build --preset release --target telaio_cli -- --quiet
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+{ cmake --preset release && cmake --build --preset release --target telaio_cli; } >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 telaio=build/release/telaio
 mkdir -p "$out"
 
