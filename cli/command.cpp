@@ -124,6 +124,12 @@ int threads_of(const po::variables_map& given) {
   return threads;
 }
 
+uint64_t seed_of(const po::variables_map& given) {
+  const auto seed = given["seed"].as<int64_t>();
+  if (seed < 0) throw po::error(fmt::format("--seed is {}, expected at least 0", seed));
+  return static_cast<uint64_t>(seed);
+}
+
 NetworkChoice choose_network(const std::string& name, int64_t classes, std::optional<nn::Ending> ending,
                              double dropout) {
   const auto& known = nn::network_names();

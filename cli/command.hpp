@@ -52,6 +52,8 @@ class Threads {
 /// The option --threads, checked: 1 … 1024, or 0 where it was not given.
 int threads_of(const po::variables_map& given);
 po::options_description threads_option();
+/// The option --seed, a number of at least 0.
+uint64_t seed_of(const po::variables_map& given);
 
 /// A network that --model names: a built-in one, or a file with its description as JSON.
 struct NetworkChoice {

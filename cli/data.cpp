@@ -37,7 +37,7 @@ int data(const std::vector<std::string>& arguments) {
                         "a directory, made if it is not there")(
       "count", po::value<int64_t>()->value_name("N")->default_value(60'000), "training images")(
       "test-count", po::value<int64_t>()->value_name("N")->default_value(10'000), "test images")(
-      "seed", po::value<uint64_t>()->value_name("N")->default_value(1), "draws others")(
+      "seed", po::value<int64_t>()->value_name("N")->default_value(1), "draws others")(
       "json", po::bool_switch(), "print JSON on standard output, and nothing else");
   options.add(threads_option());
   const auto given = parse(arguments, options, {}, help_text, examples_text);
@@ -46,7 +46,7 @@ int data(const std::vector<std::string>& arguments) {
   const auto& out = (*given)["out"].as<std::string>();
   const nn::Dataset made = nn::make_digits({.train = (*given)["count"].as<int64_t>(),
                                             .test = (*given)["test-count"].as<int64_t>(),
-                                            .seed = (*given)["seed"].as<uint64_t>()});
+                                            .seed = seed_of(*given)});
   nn::write_idx_dataset(out, made);
   if ((*given)["json"].as<bool>())
     fmt::print("{}",

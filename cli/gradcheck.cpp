@@ -109,7 +109,7 @@ int gradcheck(const std::vector<std::string>& arguments) {
   po::options_description options;
   options.add_options()("op", po::value<std::vector<std::string>>()->value_name("NAME"),
                         "check this op only; may be given several times")(
-      "seed", po::value<uint64_t>()->default_value(1)->value_name("N"), "draws other samples")(
+      "seed", po::value<int64_t>()->default_value(1)->value_name("N"), "draws other samples")(
       "json", po::value<std::string>()->value_name("FILE"),
       "write the results to FILE as JSON; - is standard output, "
       "and nothing else is written there then");
@@ -128,7 +128,7 @@ int gradcheck(const std::vector<std::string>& arguments) {
   }
   const std::string file = given.count("json") ? given["json"].as<std::string>() : "";
   const bool only_json = file == "-";
-  const auto seed = given["seed"].as<uint64_t>();
+  const auto seed = seed_of(given);
 
   size_t width = 2;
   for (const OpRow* row : rows) width = std::max(width, row->name.size());

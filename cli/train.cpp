@@ -122,7 +122,7 @@ po::options_description train_options() {
       "thin", text("CLASSES", "none"),
       "CLASS=FRACTION,…: keep only so many of a class's training images, to see what unequal "
       "classes do")("limit", po::value<int64_t>()->value_name("N"), "train with the first N images only")(
-      "seed", po::value<uint64_t>()->default_value(1)->value_name("N"),
+      "seed", po::value<int64_t>()->default_value(1)->value_name("N"),
       "of initial parameters, order, augmentation and dropout: "
       "the same seed gives the same model, on any number of threads")("out", text("FILE", "model.telaio"),
                                                                       "where the model is kept")(
@@ -177,22 +177,27 @@ class Train {
     nn::Model model = build_model();
     if (saved && !take_up(*saved, model)) return finished(*saved);
 
+    // All that can be refused is refused before anything is written or printed.
+    nn::Trainer trainer(model, {.optimizer = optimizer_, .seed = options_.seed});
+    add_callbacks(model);
+    nn::Training training(trainer, data_.train, options_);
+    nn::check_writable(out);
+    if (given_.count("history")) nn::check_writable(text("history"));
+
     say("data      {}: {} training{} images of {}, {} classes\n", data_.source, nn::with_commas(data_.train.size()),
         data_.test.empty() ? "" : fmt::format(" and {} test", nn::with_commas(data_.test.size())),
         shape_text(data_.train.sample_shape()), data_.train.classes());
     say("model     {}: {} parameters, {} multiply-adds an image, {} at the end\n", model.name(),
         nn::with_commas(model.parameter_count()), nn::with_commas(model.multiply_adds()), name_of(model.ending()));
     say("training  {} epochs in batches of {}, {}, learning rate {} ({}), seed {}, {} {}\n", options_.epochs,
-        options_.batch_size, text("optimizer"), given_["lr"].as<double>(), nn::to_string(options_.schedule),
+        options_.batch_size, text("optimizer"), optimizer_.learning_rate, nn::to_string(options_.schedule),
         options_.seed, thread_count(), thread_count() == 1 ? "thread" : "threads");
     if (options_.resume) say("resumed   from {}\n", out);
 
-    nn::Trainer trainer(model, {.optimizer = optimizer_, .seed = options_.seed});
-    add_callbacks(model);
     const StopSignals signals;
     nn::FitResult result;
     try {
-      result = nn::fit(trainer, data_.train, options_);
+      result = training.run();
     } catch (const Error& error) {
       throw Error(fmt::format("{}{}", error.what(), kept_in_spite(model)));
     }
@@ -232,9 +237,11 @@ class Train {
     if (!options_.augmentation.any() && !given_["augment-where"].defaulted())
       throw Error("--augment-where says where to augment, but there is no --augment that says how");
     options_.standardization = nn::parse_standardization(text("standardize"));
-    options_.seed = given_["seed"].as<uint64_t>();
+    options_.seed = seed_of(given_);
     optimizer_ = nn::parse_optimizer(text("optimizer"));
-    optimizer_.learning_rate = given_["lr"].as<double>();
+    // The rate may stand among the rule's options, too; --lr says it last.
+    if (!given_["lr"].defaulted() || text("optimizer").find("learning_rate=") == std::string::npos)
+      optimizer_.learning_rate = given_["lr"].as<double>();
     if (!(optimizer_.learning_rate > 0) || !(optimizer_.learning_rate < 1e9))
       throw Error(fmt::format("--lr is {}, expected a number above 0", optimizer_.learning_rate));
   }
@@ -298,7 +305,6 @@ class Train {
     options_.callbacks.push_back(std::make_shared<nn::LambdaCallback>(
         nn::LambdaCallback::Functions{.epoch_end =
                                           [this, model](nn::Training& training) {
-                                            epochs_ended_ = training.epoch();
                                             write_history(model, training.history(), std::nullopt, training.best());
                                           },
                                       .batch_end =
@@ -307,6 +313,8 @@ class Train {
                                           }}));
     options_.callbacks.push_back(std::make_shared<nn::ModelCheckpoint>(
         nn::ModelCheckpoint::Options{text("out"), data_.train.class_names, {{"data", data_note()}}}));
+    options_.callbacks.push_back(std::make_shared<nn::LambdaCallback>(nn::LambdaCallback::Functions{
+        .epoch_end = [this](nn::Training& training) { saved_epochs_ = training.epoch(); }}));
   }
 
   json::value history_json(const nn::Model& model, const nn::History& history,
@@ -335,8 +343,12 @@ class Train {
   /// After a failure the last good model is kept; says where.
   std::string kept_in_spite(const nn::Model& model) const {
     const std::string& out = text("out");
-    if (epochs_ended_ > 0) return fmt::format("\n  {} holds the best model up to epoch {}", out, epochs_ended_);
-    nn::save_model(out, {model, data_.train.class_names});
+    if (saved_epochs_ > 0) return fmt::format("\n  {} holds the best model up to epoch {}", out, saved_epochs_);
+    try {
+      nn::save_model(out, {model, data_.train.class_names});
+    } catch (const Error&) {
+      return "";  // the failure that is being reported was this one
+    }
     return fmt::format("\n  {} holds the parameters from before that step", out);
   }
 
@@ -370,7 +382,7 @@ class Train {
   nn::Dataset data_;
   nn::FitOptions options_;
   nn::Optimizer optimizer_;
-  int64_t epochs_ended_ = 0;
+  int64_t saved_epochs_ = 0;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <telaio/nn/describe.hpp>
 #include <telaio/nn/layers.hpp>
 
 namespace telaio::nn {
@@ -50,7 +51,8 @@ Layer network_named(std::string_view name, const NetworkOptions& options) {
   add(Dense{options.classes});
   if (options.ending == Ending::softmax) add(Softmax{});
   if (options.ending == Ending::sigmoid) add(Activation{"sigmoid"});
-  return Sequential(std::move(layers));
+  // Read back from JSON: messages should not point to lines of this file.
+  return parse_layer(to_json(Sequential(std::move(layers))), std::string(name));
 }
 
 }  // namespace telaio::nn

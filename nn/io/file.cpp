@@ -169,6 +169,20 @@ void write_file(const std::string& path, std::span<const std::string_view> piece
   sync_directory(target);
 }
 
+void check_writable(const std::string& path) {
+  struct stat status {};
+  const bool exists = ::stat(path.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) cannot_write(path, EISDIR);
+  if (exists && !S_ISREG(status.st_mode)) {
+    if (::access(path.c_str(), W_OK) != 0) cannot_write(path, errno);
+    return;
+  }
+  std::string name;
+  const Descriptor file(create_beside(end_of_links(path), name));
+  if (file.number() < 0) cannot_write(path, errno);
+  const Temporary temporary(name);
+}
+
 void write_file(const std::string& path, std::string_view bytes) { write_file(path, std::span(&bytes, 1)); }
 
 }  // namespace telaio::nn

@@ -22,5 +22,8 @@ std::string read_file(const std::string& path);
 void write_file(const std::string& path, std::string_view bytes);
 /// The same for bytes in several pieces.
 void write_file(const std::string& path, std::span<const std::string_view> pieces);
+/// The Error of write_file, as far as it can be told before there is anything to write: for long work that ends in a
+/// file.
+void check_writable(const std::string& path);
 
 }  // namespace telaio::nn

@@ -62,33 +62,38 @@ std::vector<std::string> diagnose(const FitResult& result, const std::optional<C
         *last.val_loss > 1.2 * last.loss ? ": it fits the training samples better than others (overfitting)" : ""));
   } else {
     const double accuracy = *last.accuracy;
-    const bool improving = before == nullptr || 1 - accuracy < (1 - *before->accuracy) * (1 - still_improving);
-    if (accuracy < far_from_all)
-      lines.push_back(fmt::format(
-          "The training accuracy is {}, far from 100%: {}.", percent(accuracy),
-          improving
-              ? "it was still rising, so more epochs may help; if it stops there, the model is too small for the task"
-              : "it no longer rises, so the model is too small for the task (more layers or more units), or the "
-                "learning rate does not suit it"));
     const std::optional<ConfusionMatrix>& held_out = result.validation ? result.validation : test;
     const std::string_view part = result.validation ? "validation" : "test";
-    if (held_out && held_out->total() > 0) {
-      const double other = held_out->accuracy(), gap = accuracy - other;
-      if (gap > gap_worth_saying) {
-        const std::string where = worst_classes(result.train_recall, *held_out, class_names);
-        lines.push_back(
-            fmt::format("The {} accuracy is {}, {:.1f} points below that of training: overfitting{}{}. More "
-                        "data, augmentation, dropout or fewer parameters narrow the gap.",
-                        part, percent(other), 100 * gap, where.empty() ? "" : ", most of all of ", where));
-      } else if (accuracy >= far_from_all) {
-        lines.push_back(
-            fmt::format("Training and {} accuracy agree ({} and {}): the model is large enough and does not "
-                        "overfit.",
-                        part, percent(accuracy), percent(other)));
-      } else {
-        lines.push_back(fmt::format("The {} accuracy is {}: no sign of overfitting.", part, percent(other)));
-      }
-    } else if (accuracy >= far_from_all) {
+    const bool measured = held_out && held_out->total() > 0;
+    const double other = measured ? held_out->accuracy() : 0;
+
+    // Accuracy in training is an average over an epoch in which the model still learnt, with dropout and augmentation:
+    // one on other samples that is better shows what the model can do.
+    const bool too_low = std::max(accuracy, other) < far_from_all;
+    if (too_low) {
+      const bool improving = before && 1 - accuracy < (1 - *before->accuracy) * (1 - still_improving);
+      lines.push_back(fmt::format(
+          "The training accuracy is {}, far from 100%: {}.", percent(accuracy),
+          !before ? "a single epoch is too short to judge by"
+          : improving
+              ? "it was still rising, so more epochs may help; where it stops, the model is too small for the task"
+              : "it hardly rises any more, so the model is too small for the task (more layers or more units), or "
+                "the learning rate does not suit it"));
+    }
+    if (measured && accuracy - other > gap_worth_saying) {
+      const std::string where = worst_classes(result.train_recall, *held_out, class_names);
+      lines.push_back(
+          fmt::format("The {} accuracy is {}, {:.1f} points below that of training: overfitting{}{}. More "
+                      "data, augmentation, dropout or fewer parameters narrow the gap.",
+                      part, percent(other), 100 * (accuracy - other), where.empty() ? "" : ", most of all of ", where));
+    } else if (measured && too_low) {
+      lines.push_back(fmt::format("The {} accuracy is {}: no sign of overfitting.", part, percent(other)));
+    } else if (measured) {
+      lines.push_back(
+          fmt::format("The training accuracy is {}, that of {} {}: the model is large enough and does not "
+                      "overfit.",
+                      percent(accuracy), part, percent(other)));
+    } else if (!too_low) {
       lines.push_back(
           fmt::format("The training accuracy is {}: the model is large enough. Without validation or test data "
                       "there is no telling how it does on other samples.",
