@@ -184,6 +184,7 @@ class Train {
     nn::check_writable(out);
     if (given_.count("history")) nn::check_writable(text("history"));
 
+    const StopSignals signals;
     say("data      {}: {} training{} images of {}, {} classes\n", data_.source, nn::with_commas(data_.train.size()),
         data_.test.empty() ? "" : fmt::format(" and {} test", nn::with_commas(data_.test.size())),
         shape_text(data_.train.sample_shape()), data_.train.classes());
@@ -194,7 +195,6 @@ class Train {
         options_.seed, thread_count(), thread_count() == 1 ? "thread" : "threads");
     if (options_.resume) say("resumed   from {}\n", out);
 
-    const StopSignals signals;
     nn::FitResult result;
     try {
       result = training.run();

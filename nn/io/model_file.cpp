@@ -44,11 +44,11 @@ std::string text_of(const std::vector<std::pair<std::string, std::string>>& sett
 
 std::vector<std::pair<std::string, std::string>> settings_of(const std::string& text, const std::string& path) {
   std::vector<std::pair<std::string, std::string>> settings;
+  const json::value list = parse_json(text, path);
   try {
-    const json::value list = parse_json(text, path);
     for (const json::value& pair : list.as_array())
       settings.emplace_back(pair.as_array().at(0).as_string(), pair.as_array().at(1).as_string());
-  } catch (const boost::system::system_error&) {
+  } catch (const std::exception&) {
     throw Error(fmt::format("{}: the settings of the training are no list of pairs", path));
   }
   return settings;
@@ -56,10 +56,10 @@ std::vector<std::pair<std::string, std::string>> settings_of(const std::string& 
 
 std::vector<std::string> names_of(const std::string& text, const std::string& path) {
   std::vector<std::string> names;
+  const json::value list = parse_json(text, path);
   try {
-    const json::value list = parse_json(text, path);
     for (const json::value& name : list.as_array()) names.emplace_back(name.as_string());
-  } catch (const boost::system::system_error&) {
+  } catch (const std::exception&) {
     throw Error(fmt::format("{}: the classes are no list of names", path));
   }
   return names;
