@@ -1,5 +1,6 @@
 // `telaio train`: from a data set to a model file.
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
 
@@ -58,15 +59,25 @@ Exit code: 0 when it has finished, 2 when something given is wrong or the loss i
 )";
 
 volatile std::sig_atomic_t stop_requested = 0;
-void request_stop(int) { stop_requested = 1; }
+volatile std::time_t stop_requested_at = 0;
 
-/// Ctrl-C asks for a stop; a second one, or one after this object's life, ends the program as usual.
+/// One press may arrive twice (from the terminal and from a program in between); one some seconds later means it.
+void request_stop(int signal) {
+  const std::time_t now = std::time(nullptr);
+  if (stop_requested && now > stop_requested_at + 1) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+  if (!stop_requested) stop_requested_at = now;
+  stop_requested = 1;
+}
+
+/// During its life Ctrl-C asks for a stop.
 class StopSignals {
  public:
   StopSignals() {
     struct sigaction action {};
     action.sa_handler = request_stop;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
     sigaction(SIGINT, &action, &old_int_);
     sigaction(SIGTERM, &action, &old_term_);
   }
@@ -285,7 +296,7 @@ class Train {
 
   int finished(const nn::ModelFile& saved) {
     say("The training in {} has finished; there is nothing to go on with.\n", text("out"));
-    if (flag("json")) fmt::print("{}", saved.notes.contains("history") ? saved.notes.at("history") : "{}\n");
+    if (flag("json")) fmt::print("{}", nn::pretty(json::object{{"finished", true}, {"model", saved.model.name()}}));
     return ok;
   }
 
@@ -312,7 +323,7 @@ class Train {
                                             if (stop_requested) training.stop("interrupted");
                                           }}));
     options_.callbacks.push_back(std::make_shared<nn::ModelCheckpoint>(
-        nn::ModelCheckpoint::Options{text("out"), data_.train.class_names, {{"data", data_note()}}}));
+        nn::ModelCheckpoint::Options{text("out"), data_.train.class_names, {{"data", data_note()}}, true}));
     options_.callbacks.push_back(std::make_shared<nn::LambdaCallback>(nn::LambdaCallback::Functions{
         .epoch_end = [this](nn::Training& training) { saved_epochs_ = training.epoch(); }}));
   }
@@ -345,7 +356,7 @@ class Train {
     const std::string& out = text("out");
     if (saved_epochs_ > 0) return fmt::format("\n  {} holds the best model up to epoch {}", out, saved_epochs_);
     try {
-      nn::save_model(out, {model, data_.train.class_names});
+      nn::save_model(out, {.model = model, .class_names = data_.train.class_names});
     } catch (const Error&) {
       return "";  // the failure that is being reported was this one
     }
@@ -359,6 +370,12 @@ class Train {
     if (!data_.test.empty() && !stopped_inside)
       test = nn::evaluate(model, data_.test, {.standardization = result.standardization});
     write_history(model, result.history, test, result.best);
+    // Only now is there nothing left that a killed program would have to make up for.
+    if (!stopped_inside)
+      nn::save_model(text("out"), {.model = model,
+                                   .class_names = data_.train.class_names,
+                                   .standardization = result.standardization,
+                                   .notes = {{"data", data_note()}}});
     if (flag("json")) fmt::print("{}", nn::pretty(history_json(model, result.history, test, result.best)));
     if (stopped_inside) {
       say("stopped; {} holds the best model so far, and --resume goes on from here\n", text("out"));

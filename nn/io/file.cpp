@@ -29,31 +29,16 @@ class Descriptor {
   }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
   int number() const { return number_; }
   /// Some file systems report a full disk only here.
   bool close() { return ::close(std::exchange(number_, -1)) == 0; }
 
  private:
   int number_;
-};
-
-/// A file that is removed unless it was renamed.
-class Temporary {
- public:
-  explicit Temporary(std::string path) : path_(std::move(path)) {}
-  ~Temporary() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  bool rename_to(const std::string& path) {
-    if (std::rename(path_.c_str(), path.c_str()) != 0) return false;
-    path_.clear();
-    return true;
-  }
-
- private:
-  std::string path_;
 };
 
 [[noreturn]] void cannot_read(const std::string& path, int error) {
@@ -98,18 +83,64 @@ std::string end_of_links(const std::string& path) {
   return end.string();
 }
 
-/// Creates a file beside `path` that nobody else uses. mkstemp would do, but for its permissions (0600).
-int create_beside(const std::string& path, std::string& name) {
-  static std::atomic<unsigned> counter{0};
-  const std::filesystem::path target = path;
-  for (int attempt = 0; attempt < 1000; ++attempt) {
-    const auto file = fmt::format(".{}.{}-{}", target.filename().string(), ::getpid(), counter.fetch_add(1));
-    name = (target.parent_path() / file).string();
-    const int descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor >= 0 || errno != EEXIST) return descriptor;
+/// A new file in the directory of `target`, which takes target's place when it is done. Until then it has no name where
+/// the file system allows that (O_TMPFILE): a program that is killed leaves nothing. Elsewhere it has one that nobody
+/// else uses, and is removed unless it took its place.
+class FileBeside {
+ public:
+  explicit FileBeside(const std::string& target) : target_(target), file_(open_unnamed()) {
+    if (file_.number() < 0)
+      file_ = Descriptor(
+          with_free_name([](const char* name) { return ::open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
   }
-  return -1;
-}
+  ~FileBeside() {
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+  FileBeside(const FileBeside&) = delete;
+  FileBeside& operator=(const FileBeside&) = delete;
+
+  /// Negative when it could not be made.
+  int number() const { return file_.number(); }
+  bool take_place() {
+    if (name_.empty()) {
+      const std::string unnamed = fmt::format("/proc/self/fd/{}", file_.number());
+      if (with_free_name([&](const char* name) {
+            return ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+          }) != 0)
+        return false;
+    }
+    if (!file_.close() || std::rename(name_.c_str(), target_.c_str()) != 0) return false;
+    name_.clear();
+    return true;
+  }
+
+ private:
+  int open_unnamed() const {
+#ifdef O_TMPFILE
+    const std::string directory = std::filesystem::path(target_).parent_path().string();
+    if (::access("/proc/self/fd", X_OK) == 0)
+      return ::open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+#endif
+    return -1;
+  }
+  /// Tries `make` with names that should be free, until one is.
+  template <class Make>
+  int with_free_name(Make&& make) {
+    static std::atomic<unsigned> counter{0};
+    const std::filesystem::path target = target_;
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      const auto file = fmt::format(".{}.{}-{}", target.filename().string(), ::getpid(), counter.fetch_add(1));
+      const std::string name = (target.parent_path() / file).string();
+      const int made = make(name.c_str());
+      if (made >= 0) name_ = name;
+      if (made >= 0 || errno != EEXIST) return made;
+    }
+    return -1;
+  }
+
+  std::string target_, name_;
+  Descriptor file_;
+};
 
 /// Without this a power cut could undo the rename. Best effort: some file systems refuse it.
 void sync_directory(const std::string& path) {
@@ -159,13 +190,10 @@ void write_file(const std::string& path, std::span<const std::string_view> piece
   }
 
   const std::string target = end_of_links(path);
-  std::string name;
-  Descriptor file(create_beside(target, name));
+  FileBeside file(target);
   if (file.number() < 0) cannot_write(path, errno);
-  Temporary temporary(name);
   if (exists && ::fchmod(file.number(), status.st_mode & 07777) != 0) cannot_write(path, errno);
-  if (!write_all(file.number(), pieces) || ::fsync(file.number()) != 0 || !file.close()) cannot_write(path, errno);
-  if (!temporary.rename_to(target)) cannot_write(path, errno);
+  if (!write_all(file.number(), pieces) || ::fsync(file.number()) != 0 || !file.take_place()) cannot_write(path, errno);
   sync_directory(target);
 }
 
@@ -177,10 +205,8 @@ void check_writable(const std::string& path) {
     if (::access(path.c_str(), W_OK) != 0) cannot_write(path, errno);
     return;
   }
-  std::string name;
-  const Descriptor file(create_beside(end_of_links(path), name));
+  const FileBeside file(end_of_links(path));
   if (file.number() < 0) cannot_write(path, errno);
-  const Temporary temporary(name);
 }
 
 void write_file(const std::string& path, std::string_view bytes) { write_file(path, std::span(&bytes, 1)); }

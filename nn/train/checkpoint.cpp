@@ -8,7 +8,7 @@ namespace telaio::nn {
 void ModelCheckpoint::write(const Training& training, bool finished) const {
   ModelFile file{training.trainer().model(), options_.class_names, training.standardization()};
   file.notes = options_.notes;
-  if (!finished) file.training = training.state();
+  if (!finished || options_.keep_state) file.training = training.state();
   save_model(options_.path, file, training.best().epoch > 0 ? &training.best().values : nullptr);
 }
 
