@@ -90,7 +90,7 @@ std::vector<std::string> diagnose(const FitResult& result, const std::optional<C
       lines.push_back(fmt::format("The {} accuracy is {}: no sign of overfitting.", part, percent(other)));
     } else if (measured) {
       lines.push_back(
-          fmt::format("The training accuracy is {}, that of {} {}: the model is large enough and does not "
+          fmt::format("The training accuracy is {}, the {} accuracy {}: the model is large enough and does not "
                       "overfit.",
                       percent(accuracy), part, percent(other)));
     } else if (!too_low) {
