@@ -159,8 +159,9 @@ void Training::train_batch() {
     for (size_t i = 0; i < count; ++i) weight[i] = weights_[static_cast<size_t>(rows[i])];
     weights = from_data(weight, {static_cast<int64_t>(count)});
   }
+  const double step = 1 / static_cast<double>(batches());
   const double done = static_cast<double>(epoch_) + static_cast<double>(batch_) / static_cast<double>(batches());
-  rate_ = base_rate_ * options_.schedule(done, options_.epochs);
+  rate_ = base_rate_ * options_.schedule(done, options_.epochs, step);
   StepResult result;
   try {
     result = trainer_.step(x, y, weights, rate_);
