@@ -75,7 +75,7 @@ Loss::Loss(std::string_view text) {
 }
 
 Loss Loss::resolved(Ending ending) const {
-  if (name_ != "auto") return *this;
+  if (name_ != "auto" || function_) return *this;
   return ending == Ending::softmax   ? "categorical_crossentropy"
          : ending == Ending::sigmoid ? "binary_crossentropy"
                                      : "mse";

@@ -35,7 +35,9 @@ class Loss {
   /// What `auto` stands for with that ending; otherwise itself.
   Loss resolved(Ending ending) const;
   /// Whether targets are classes, so that there are right and wrong answers.
-  bool classifies() const { return name_ == "categorical_crossentropy" || name_ == "binary_crossentropy"; }
+  bool classifies() const {
+    return !function_ && (name_ == "categorical_crossentropy" || name_ == "binary_crossentropy");
+  }
 
   const std::string& name() const { return name_; }
   /// What the constructor reads back.
