@@ -53,7 +53,7 @@ Update RMSprop::update(const UpdateInputs& in) const {
   if (centered) {
     const Tensor m = in.slots[1] * rho + in.g * (1 - rho);
     update.slots.push_back(m);
-    spread = v - square(m);
+    spread = maximum(v - square(m), 0.0);  // of a gradient that does not change rounding makes it negative
   }
   Tensor direction = in.g / (sqrt(spread) + epsilon);
   if (momentum != 0) {
