@@ -55,7 +55,7 @@ void EarlyStopping::on_epoch_end(Training& training) {
     waited_ = 0;
     best_epoch_ = training.epoch();
     if (options_.restore_best_weights) best_values_ = training.trainer().model().values();
-  } else if (++waited_ > options_.patience) {
+  } else if (++waited_ >= options_.patience) {
     training.stop(fmt::format("{} has not improved since epoch {}", options_.monitor, best_epoch_));
   }
 }

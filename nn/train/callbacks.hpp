@@ -26,7 +26,7 @@ class Improvement {
   double best_;
 };
 
-/// Stops when the value has not improved for more than `patience` epochs.
+/// Stops when the value has not improved for `patience` epochs (0 is like 1).
 class EarlyStopping final : public Callback {
  public:
   struct Options {
