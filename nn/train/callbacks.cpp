@@ -95,7 +95,8 @@ void ReduceLROnPlateau::on_epoch_end(Training& training) {
   } else if (better) {
     waited_ = 0;
   } else if (++waited_ >= options_.patience) {
-    training.set_base_rate(std::max(options_.min_rate, training.base_rate() * options_.factor));
+    const double least = std::min(options_.min_rate, training.base_rate());
+    training.set_base_rate(std::max(least, training.base_rate() * options_.factor));
     cooling_ = options_.cooldown;
     waited_ = 0;
   }
