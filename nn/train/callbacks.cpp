@@ -44,11 +44,21 @@ bool Improvement::operator()(const EpochRecord& record) {
   return better;
 }
 
+void Improvement::reset() { best_ = std::numeric_limits<double>::quiet_NaN(); }
+
 void Improvement::save(StateMap& state) const { state["best"] = number(best_); }
 void Improvement::load(const StateMap& state) { best_ = number_at(state, "best"); }
 
 EarlyStopping::EarlyStopping(Options options)
     : options_(std::move(options)), improved_(options_.monitor, options_.min_delta) {}
+
+void EarlyStopping::on_train_begin(Training& training) {
+  if (!training.options().resume) {  // it may have been in another training
+    improved_.reset();
+    waited_ = best_epoch_ = 0;
+    best_values_.clear();
+  }
+}
 
 void EarlyStopping::on_epoch_end(Training& training) {
   if (improved_(training.history().epochs.back())) {
@@ -85,6 +95,12 @@ ReduceLROnPlateau::ReduceLROnPlateau(Options options)
     : options_(std::move(options)), improved_(options_.monitor, options_.min_delta) {
   if (!(options_.factor > 0 && options_.factor < 1))
     throw Error(fmt::format("ReduceLROnPlateau: factor: expected between 0 and 1, got {}", options_.factor));
+}
+
+void ReduceLROnPlateau::on_train_begin(Training& training) {
+  if (training.options().resume) return;
+  improved_.reset();
+  waited_ = cooling_ = 0;
 }
 
 void ReduceLROnPlateau::on_epoch_end(Training& training) {

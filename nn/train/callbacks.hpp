@@ -17,6 +17,8 @@ class Improvement {
   Improvement(std::string monitor, double min_delta);
   /// Whether the record's value is better than all before, and remembers it. Error when the record has no such value.
   bool operator()(const EpochRecord& record);
+  /// Forgets what was best.
+  void reset();
   void save(StateMap& state) const;
   void load(const StateMap& state);
 
@@ -38,6 +40,7 @@ class EarlyStopping final : public Callback {
   };
   EarlyStopping() : EarlyStopping(Options{}) {}
   explicit EarlyStopping(Options options);
+  void on_train_begin(Training& training) override;
   void on_epoch_end(Training& training) override;
   void on_train_end(Training& training) override;
   void save(StateMap& state) const override;
@@ -63,6 +66,7 @@ class ReduceLROnPlateau final : public Callback {
   };
   ReduceLROnPlateau() : ReduceLROnPlateau(Options{}) {}
   explicit ReduceLROnPlateau(Options options);
+  void on_train_begin(Training& training) override;
   void on_epoch_end(Training& training) override;
   void save(StateMap& state) const override;
   void load(const StateMap& state) override;
