@@ -32,11 +32,17 @@ Improvement::Improvement(std::string monitor, double min_delta)
   if (!(min_delta >= 0)) throw Error(fmt::format("min_delta: expected at least 0, got {}", min_delta));
 }
 
+void Improvement::check(const Training& training) const {
+  const bool validation = monitor_.starts_with("val");
+  if ((validation && training.validation_samples() == 0) ||
+      (is_accuracy(monitor_) && !training.trainer().loss().classifies()))
+    throw Error(fmt::format("monitor: there is no {} here: it needs {}", monitor_,
+                            validation && training.validation_samples() == 0 ? "validation data" : "a classifier"));
+}
+
 bool Improvement::operator()(const EpochRecord& record) {
   const std::optional<double> value = value_of(record, monitor_);
-  if (!value)
-    throw Error(fmt::format("monitor: there is no {} here: it needs {}", monitor_,
-                            monitor_.starts_with("val") ? "validation data" : "a classifier"));
+  if (!value) throw Error(fmt::format("monitor: the epoch has no {}", monitor_));
   const bool better = std::isnan(best_)       ? !std::isnan(*value)
                       : is_accuracy(monitor_) ? *value > best_ + min_delta_
                                               : *value < best_ - min_delta_;
@@ -53,6 +59,7 @@ EarlyStopping::EarlyStopping(Options options)
     : options_(std::move(options)), improved_(options_.monitor, options_.min_delta) {}
 
 void EarlyStopping::on_train_begin(Training& training) {
+  improved_.check(training);
   if (!training.options().resume) {  // it may have been in another training
     improved_.reset();
     waited_ = best_epoch_ = 0;
@@ -98,6 +105,7 @@ ReduceLROnPlateau::ReduceLROnPlateau(Options options)
 }
 
 void ReduceLROnPlateau::on_train_begin(Training& training) {
+  improved_.check(training);
   if (training.options().resume) return;
   improved_.reset();
   waited_ = cooling_ = 0;

@@ -15,6 +15,8 @@ namespace telaio::nn {
 class Improvement {
  public:
   Improvement(std::string monitor, double min_delta);
+  /// Error when the records of this training will not have the value.
+  void check(const Training& training) const;
   /// Whether the record's value is better than all before, and remembers it. Error when the record has no such value.
   bool operator()(const EpochRecord& record);
   /// Forgets what was best.
