@@ -117,7 +117,7 @@ void Training::call(void (Callback::*event)(Training&)) {
 
 FitResult Training::run() {
   call(&Callback::on_train_begin);
-  for (; epoch_ < options_.epochs && !stopping(); ++epoch_) {
+  while (epoch_ + (ended_ ? 1 : 0) < options_.epochs && !stopping()) {
     begin_epoch();
     while (batch_ < batches() && !stopping()) train_batch();
     if (batch_ < batches()) break;  // stopped inside the epoch
@@ -131,6 +131,11 @@ FitResult Training::run() {
 
 void Training::begin_epoch() {
   const auto start = Clock::now();
+  if (ended_) {
+    ++epoch_;
+    batch_ = 0;
+    ended_ = false;
+  }
   plan_ = plan_epoch(samples_, options_.shuffle, options_.seed, epoch_, options_.augment_where, labels_, last_losses_);
   batches_ = cut_batches(plan_.rows, options_.batch_size);
   if (batch_ == 0) {  // not when it continues inside an epoch
@@ -207,10 +212,8 @@ void Training::end_epoch() {
   if (std::isfinite(monitored) && (best_.epoch == 0 || monitored < best_.loss))
     best_ = {epoch_ + 1, monitored, trainer_.model().values()};
   last_losses_ = losses_;
-  ended_ = true;  // a state that is saved now continues with the next epoch
+  ended_ = true;
   call(&Callback::on_epoch_end);
-  ended_ = false;
-  batch_ = 0;
 }
 
 double Training::loss() const { return weight_sum_ > 0 ? loss_sum_ / weight_sum_ : 0; }

@@ -72,7 +72,7 @@ class Training {
   int64_t samples_ = 0, classes_ = 0;
 
   int64_t epoch_ = 0, batch_ = 0, images_ = 0;
-  bool ended_ = false;  // all batches of the epoch are done, and its record is written
+  bool ended_ = false;  // all batches of the epoch are done, and its record is written: the next one comes
   EpochPlan plan_;
   std::vector<std::span<const int64_t>> batches_;
   // Sums over the visits that count: of weighted losses, of what they are divided by; right ones and all, by class.

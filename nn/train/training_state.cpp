@@ -131,6 +131,8 @@ void Training::load(const TrainingState& state) {
   const auto whole = [&](const char* name) { return static_cast<int64_t>(number_at(t, name)); };
   epoch_ = whole("epoch");
   batch_ = whole("batch");
+  ended_ = epoch_ > 0 && batch_ == 0;
+  if (ended_) --epoch_;
   images_ = whole("images");
   base_rate_ = number_at(t, "base_rate");
   loss_sum_ = number_at(t, "loss_sum");
