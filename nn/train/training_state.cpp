@@ -91,6 +91,7 @@ TrainingState Training::state() const {
   t["batch"] = number(static_cast<double>(ended_ ? 0 : batch_));
   t["images"] = number(static_cast<double>(images_));
   t["steps"] = number(static_cast<double>(trainer_.steps()));
+  t["rate"] = number(rate_);
   t["base_rate"] = number(base_rate_);
   t["loss_sum"] = number(loss_sum_);
   t["weight_sum"] = number(weight_sum_);
@@ -134,6 +135,7 @@ void Training::load(const TrainingState& state) {
   ended_ = epoch_ > 0 && batch_ == 0;
   if (ended_) --epoch_;
   images_ = whole("images");
+  rate_ = number_at(t, "rate");
   base_rate_ = number_at(t, "base_rate");
   loss_sum_ = number_at(t, "loss_sum");
   weight_sum_ = number_at(t, "weight_sum");
