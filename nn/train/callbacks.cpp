@@ -64,7 +64,13 @@ void EarlyStopping::on_train_begin(Training& training) {
     improved_.reset();
     waited_ = best_epoch_ = 0;
     best_values_.clear();
+  } else if (waited_ > 0 && waited_ >= options_.patience) {
+    stop(training);
   }
+}
+
+void EarlyStopping::stop(Training& training) const {
+  training.stop(fmt::format("{} has not improved since epoch {}", options_.monitor, best_epoch_));
 }
 
 void EarlyStopping::on_epoch_end(Training& training) {
@@ -73,7 +79,7 @@ void EarlyStopping::on_epoch_end(Training& training) {
     best_epoch_ = training.epoch();
     if (options_.restore_best_weights) best_values_ = training.trainer().model().values();
   } else if (++waited_ >= options_.patience) {
-    training.stop(fmt::format("{} has not improved since epoch {}", options_.monitor, best_epoch_));
+    stop(training);
   }
 }
 

@@ -49,6 +49,8 @@ class EarlyStopping final : public Callback {
   void load(const StateMap& state) override;
 
  private:
+  void stop(Training& training) const;
+
   Options options_;
   Improvement improved_;
   int64_t waited_ = 0, best_epoch_ = 0;
