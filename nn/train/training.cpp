@@ -116,6 +116,7 @@ void Training::call(void (Callback::*event)(Training&)) {
 }
 
 FitResult Training::run() {
+  if (ended_ && validation_) validate();  // resumed between two epochs
   call(&Callback::on_train_begin);
   while (epoch_ + (ended_ ? 1 : 0) < options_.epochs && !stopping()) {
     begin_epoch();
@@ -195,13 +196,17 @@ void Training::train_batch() {
   call(&Callback::on_batch_end);
 }
 
+void Training::validate() {
+  evaluation_ =
+      evaluate(trainer_.model(), *validation_, {.loss = trainer_.loss(), .standardization = standardization_});
+}
+
 void Training::end_epoch() {
   const auto start = Clock::now();
   EpochRecord record{.epoch = epoch_ + 1, .loss = loss(), .accuracy = accuracy(), .learning_rate = rate_};
   record.images_per_second = images_per_second();
   if (validation_) {
-    evaluation_ =
-        evaluate(trainer_.model(), *validation_, {.loss = trainer_.loss(), .standardization = standardization_});
+    validate();
     record.val_loss = evaluation_->loss;
     record.val_accuracy = evaluation_->accuracy();
   }

@@ -57,6 +57,7 @@ class Training {
   void prepare_weights();
   void begin_epoch();
   void train_batch();
+  void validate();
   void end_epoch();
   void call(void (Callback::*event)(Training&));
   std::vector<double> recall() const;
