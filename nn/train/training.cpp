@@ -49,6 +49,7 @@ Training::Training(Trainer& trainer, const Examples& examples, const FitOptions&
                                                                        .patience = options_.schedule.patience}));
   prepare_weights();
   base_rate_ = trainer_.options().optimizer.learning_rate;
+  told_ = options_.callbacks.size();
   if (options_.resume) load(*options_.resume);
 }
 
@@ -111,6 +112,13 @@ void Training::prepare_weights() {
     weights_[i] *= static_cast<float>(of_class[static_cast<size_t>(labels_[i])]);
 }
 
+void Training::call_end(void (Callback::*event)(Training&), size_t told) {
+  for (told_ = told; told_ < options_.callbacks.size();) {
+    ++told_;
+    (options_.callbacks[told_ - 1].get()->*event)(*this);
+  }
+}
+
 void Training::call(void (Callback::*event)(Training&)) {
   for (const auto& callback : options_.callbacks) (callback.get()->*event)(*this);
 }
@@ -118,6 +126,7 @@ void Training::call(void (Callback::*event)(Training&)) {
 FitResult Training::run() {
   if (ended_ && validation_) validate();  // resumed between two epochs
   call(&Callback::on_train_begin);
+  if (ended_) call_end(&Callback::on_epoch_end, told_);
   while (epoch_ + (ended_ ? 1 : 0) < options_.epochs && !stopping()) {
     begin_epoch();
     while (batch_ < batches() && !stopping()) train_batch();
@@ -148,6 +157,7 @@ void Training::begin_epoch() {
   }
   train_seconds_ += seconds_since(start);
   call(&Callback::on_epoch_begin);
+  if (batch_ > 0) call_end(&Callback::on_batch_end, told_);
 }
 
 void Training::train_batch() {
@@ -193,7 +203,7 @@ void Training::train_batch() {
   ++batch_;
   images_ += static_cast<int64_t>(count);
   train_seconds_ += seconds_since(start);
-  call(&Callback::on_batch_end);
+  call_end(&Callback::on_batch_end);
 }
 
 void Training::validate() {
@@ -218,7 +228,7 @@ void Training::end_epoch() {
     best_ = {epoch_ + 1, monitored, trainer_.model().values()};
   last_losses_ = losses_;
   ended_ = true;
-  call(&Callback::on_epoch_end);
+  call_end(&Callback::on_epoch_end);
 }
 
 double Training::loss() const { return weight_sum_ > 0 ? loss_sum_ / weight_sum_ : 0; }

@@ -60,6 +60,9 @@ class Training {
   void validate();
   void end_epoch();
   void call(void (Callback::*event)(Training&));
+  /// The end of a batch or an epoch, for the callbacks that have not been told of it. A state that is saved meanwhile
+  /// knows how far that has come, and so whom to tell when it is loaded.
+  void call_end(void (Callback::*event)(Training&), size_t told = 0);
   std::vector<double> recall() const;
 
   Trainer& trainer_;
@@ -74,6 +77,7 @@ class Training {
 
   int64_t epoch_ = 0, batch_ = 0, images_ = 0;
   bool ended_ = false;  // all batches of the epoch are done, and its record is written: the next one comes
+  size_t told_ = 0;     // callbacks that have seen the last end of a batch or an epoch
   EpochPlan plan_;
   std::vector<std::span<const int64_t>> batches_;
   // Sums over the visits that count: of weighted losses, of what they are divided by; right ones and all, by class.

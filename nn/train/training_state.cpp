@@ -89,6 +89,7 @@ TrainingState Training::state() const {
   StateMap& t = state.tensors;
   t["epoch"] = number(static_cast<double>(ended_ ? epoch_ + 1 : epoch_));
   t["batch"] = number(static_cast<double>(ended_ ? 0 : batch_));
+  t["told"] = number(static_cast<double>(told_));
   t["images"] = number(static_cast<double>(images_));
   t["steps"] = number(static_cast<double>(trainer_.steps()));
   t["rate"] = number(rate_);
@@ -134,6 +135,7 @@ void Training::load(const TrainingState& state) {
   batch_ = whole("batch");
   ended_ = epoch_ > 0 && batch_ == 0;
   if (ended_) --epoch_;
+  told_ = static_cast<size_t>(whole("told"));
   images_ = whole("images");
   rate_ = number_at(t, "rate");
   base_rate_ = number_at(t, "base_rate");
