@@ -72,6 +72,7 @@ std::vector<std::pair<std::string, std::string>> Training::settings() const {
       {"batch size", fmt::format("{}", options_.batch_size)},
       {"shuffle", options_.shuffle ? "yes" : "no"},
       {"seed", fmt::format("{}", options_.seed)},
+      {"seed of dropout", fmt::format("{}", trainer.seed)},
       {"loss", trainer_.loss().text()},
       {"optimizer", to_string(trainer.optimizer)},
       {"schedule", to_string(options_.schedule)},
