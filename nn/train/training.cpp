@@ -76,6 +76,8 @@ void Training::prepare_samples(const Examples& examples) {
     validation_ = rows_of(examples, samples_, n);
   }
   if (samples_ == 0) throw Error("fit: there are no samples");
+  if (validation_ && !validation_->targets.defined()) throw Error("fit: the validation data have no targets");
+  if (validation_ && validation_->size() == 0) throw Error("fit: there are no validation samples");
 
   if (standardization_.pixels && !standardization_.mean.defined()) {
     Samples fitting;
@@ -83,7 +85,25 @@ void Training::prepare_samples(const Examples& examples) {
     nn::fit(standardization_, fitting);
   }
   maker_.emplace(batch_maker(trainer_.model(), train_, standardization_, options_.augmentation));
-  if (validation_) batch_maker(trainer_.model(), *validation_, standardization_);  // refuses what does not fit
+  check_fit(*maker_, train_, "sample");
+  if (validation_)
+    check_fit(batch_maker(trainer_.model(), *validation_, standardization_), *validation_, "validation sample");
+}
+
+/// What would otherwise come up in the middle of the training: classes without an output, and targets that do not suit
+/// the loss (which building its graph shows).
+void Training::check_fit(const BatchMaker& maker, const Examples& examples, std::string_view sample) const {
+  if (trainer_.loss().classifies()) {
+    const int64_t classes = class_count(trainer_.model());
+    const std::vector<int64_t> labels = target_class(examples.targets).to_vector<int64_t>();
+    for (size_t i = 0; i < labels.size(); ++i)
+      if (labels[i] < 0 || labels[i] >= classes)
+        throw Error(fmt::format("fit: {} {} has class {}, the model has outputs for 0 … {}", sample, i, labels[i],
+                                classes - 1));
+  }
+  const std::vector<int64_t> rows = plain_order(std::min(maker.size(), options_.batch_size));
+  const auto [x, y] = maker.assemble({.rows = rows});
+  trainer_.loss()(trainer_.model().forward(x), y, SourceLocation());
 }
 
 void Training::prepare_weights() {
@@ -94,10 +114,6 @@ void Training::prepare_weights() {
   } else {
     classes_ = class_count(trainer_.model());
     labels_ = target_class(train_.targets).to_vector<int64_t>();
-    for (size_t i = 0; i < labels_.size(); ++i)
-      if (labels_[i] < 0 || labels_[i] >= classes_)
-        throw Error(
-            fmt::format("fit: sample {} has class {}, the model has outputs for 0 … {}", i, labels_[i], classes_ - 1));
   }
   if (options_.augment_where.kind == AugmentWhere::Kind::hard && !options_.augmentation.any())
     throw Error("fit: augmenting where the model struggles needs an augmentation");

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <telaio/nn/data/batches.hpp>
@@ -54,6 +55,7 @@ class Training {
   void load(const TrainingState& state);
   std::vector<std::pair<std::string, std::string>> settings() const;
   void prepare_samples(const Examples& examples);
+  void check_fit(const BatchMaker& maker, const Examples& examples, std::string_view sample) const;
   void prepare_weights();
   void begin_epoch();
   void train_batch();
