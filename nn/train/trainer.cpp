@@ -82,11 +82,17 @@ StepResult Trainer::step(const Tensor& x, const Tensor& targets, const Tensor& w
   } catch (const Error& error) {
     // Nothing was assigned: the same batch again, op by op, shows where it began.
     std::string found;
+    const std::pair<std::string_view, const Tensor&> data[] = {
+        {"inputs", x}, {"targets", targets}, {"weights", weights}};
     try {
+      for (const auto& [name, values] : data)
+        if (found.empty() && values.defined() && is_float(values.dtype()))
+          if (const std::string what = not_finite(values.value()); !what.empty())
+            found = fmt::format("the batch's {} have {}", name, what);
       const Parts again = parts(x, targets, weights, key);
       std::vector<Tensor> all{again.loss};
       all.insert(all.end(), again.gradients.begin(), again.gradients.end());
-      found = first_not_finite(all);
+      if (found.empty()) found = first_not_finite(all);
     } catch (const Error&) {
       throw error;  // it does not even run: what the step said is the reason
     }
