@@ -164,13 +164,13 @@ void Training::load(const TrainingState& state) {
     losses_ = numbers_at<float>(t, "losses", samples_);
   }
   const std::vector<Variable> variables = trainer_.model().variables();
+  std::vector<std::pair<Variable, Tensor>> values;
+  find_variables(t, "model.", variables, values);
+  find_variables(t, "optimizer.", trainer_.optimizer().slots(), values);
   best_.epoch = whole("best.epoch");
   best_.loss = number_at(t, "best.loss");
   if (best_.epoch > 0)
     for (const Variable& variable : variables) best_.values.push_back(at(t, "best.model." + variable.name()));
-  std::vector<std::pair<Variable, Tensor>> values;
-  find_variables(t, "model.", variables, values);
-  find_variables(t, "optimizer.", trainer_.optimizer().slots(), values);
   const int64_t steps = whole("steps");
   for (size_t i = 0; i < options_.callbacks.size(); ++i) {
     StateMap own;
