@@ -44,7 +44,8 @@ FitOptions fit_options() {
   options.augment_where = {.kind = AugmentWhere::Kind::hard, .copies = 0.5};
   options.standardization.pixels = true;
   options.callbacks = {
-      std::make_shared<EarlyStopping>(EarlyStopping::Options{.patience = 5, .restore_best_weights = true})};
+      std::make_shared<EarlyStopping>(EarlyStopping::Options{.patience = 5, .restore_best_weights = true}),
+      std::make_shared<LearningRateScheduler>([](int64_t, double rate) { return 0.9 * rate; })};
   return options;
 }
 
