@@ -477,6 +477,40 @@ TEST(Fit, OneOutputHasTwoClasses) {
             "fit: sample 2 has class 2, the model has outputs for 0 … 1");
 }
 
+TEST(Fit, OutputsWithMoreAxesHaveLossesButNoClasses) {
+  // A class for each of five places: whether its number is positive.
+  const Tensor x = scrambled({24, 5, 1}), positive = cast(reshape(x, {24, 5}) > 0, i64);
+  const auto run = [&](int64_t outputs, const char* ending, const Tensor& targets) {
+    const Model model(Dense{.units = outputs, .activation = ending}, {5, 1});
+    Trainer trainer(model, {.optimizer = {.learning_rate = 0.2}});
+    FitOptions options{.epochs = 30, .batch_size = 8, .validation = {x, targets}};
+    const FitResult result = fit(trainer, {x, targets}, options);
+    EXPECT_EQ(result.history.epochs.back().accuracy, std::nullopt);
+    EXPECT_EQ(result.history.epochs.back().val_accuracy, std::nullopt);
+    EXPECT_FALSE(result.validation);
+    options.class_weight.balanced = true;
+    EXPECT_EQ(message_of([&] {
+                fit(trainer, {x, targets}, options);
+              }),
+              "fit: class_weight is for classifiers: the outputs of a sample are no classes");
+    return *result.history.epochs.back().val_loss;
+  };
+  EXPECT_LT(run(2, "softmax", positive), 0.2);
+  EXPECT_LT(run(1, "sigmoid", reshape(positive, {24, 5, 1})), 0.2);
+}
+
+TEST(Fit, ABatchThatWeighsNothingChangesNothing) {
+  const Model model(dense_net({4, 3}, "softmax"), {2});
+  for (const MeanBy mean_by : {MeanBy::count, MeanBy::weights}) {
+    Trainer trainer(model, {.optimizer = sgd(0.1), .weight_mean = mean_by});
+    const std::vector<Tensor> before = model.values();
+    const FitResult result =
+        fit(trainer, clouds(6, 3), {.batch_size = 3, .sample_weight = std::vector<float>(6, 0.0f)});
+    EXPECT_EQ(result.history.epochs[0].loss, 0);
+    EXPECT_TRUE(same_bits(before, model.values()));
+  }
+}
+
 TEST(Fit, GoesOnWithTheSameTrainer) {
   const Model model(dense_net({4, 3}, "softmax"), {2});
   Trainer trainer(model, {.optimizer = {.learning_rate = 0.02}});
