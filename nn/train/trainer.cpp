@@ -40,8 +40,12 @@ Trainer::Parts Trainer::parts(const Tensor& x, const Tensor& targets, const Tens
     }
     const Tensor w = cast(weights, parts.losses.dtype());
     const Tensor total = sum(parts.losses * w);
-    parts.loss =
-        options_.weight_mean == MeanBy::count ? total / static_cast<double>(parts.losses.numel()) : total / sum(w);
+    if (options_.weight_mean == MeanBy::count) {
+      parts.loss = total / static_cast<double>(parts.losses.numel());
+    } else {
+      const Tensor weight = sum(w);
+      parts.loss = total / where(weight == 0, 1, weight);  // a batch that weighs nothing has the loss 0
+    }
   }
   const std::vector<Variable>& parameters = optimizer_->parameters();
   parts.gradients = grad(parts.loss, {parameters.begin(), parameters.end()}, {.strict = true});
