@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <telaio/nn/io/file.hpp>
+#include <telaio/nn/train/preparation.hpp>
 #include <telaio/nn/train/training.hpp>
 
 namespace telaio::nn {
@@ -35,7 +36,7 @@ Improvement::Improvement(std::string monitor, double min_delta)
 void Improvement::check(const Training& training) const {
   const bool validation = monitor_.starts_with("val");
   if ((validation && training.validation_samples() == 0) ||
-      (is_accuracy(monitor_) && !training.trainer().loss().classifies()))
+      (is_accuracy(monitor_) && !has_classes(training.trainer().model(), training.trainer().loss())))
     throw Error(fmt::format("monitor: there is no {} here: it needs {}", monitor_,
                             validation && training.validation_samples() == 0 ? "validation data" : "a classifier"));
 }

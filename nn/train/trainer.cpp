@@ -6,6 +6,7 @@
 #include <telaio/autograd/grad.hpp>
 #include <telaio/autograd/op.hpp>
 #include <telaio/nn/train/check_finite.hpp>
+#include <telaio/nn/train/preparation.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/random.hpp>
 #include <telaio/ops/reduce.hpp>
@@ -70,7 +71,8 @@ Trainer::Trainer(Model model, TrainerOptions options)
     self->optimizer_->apply(parts.gradients, rate, step);
     assign(parts.forward.updates);
     Compiled::Results results{loss, parts.losses};
-    if (self->loss_.classifies()) results.push_back(predicted_class(parts.forward) == target_class(targets));
+    if (has_classes(self->model_, self->loss_))
+      results.push_back(predicted_class(parts.forward) == target_class(targets));
     return results;
   };
   compiled_ = std::make_shared<Compiled>(Compiled{telaio::Compiled<Compiled::Function>(run)});

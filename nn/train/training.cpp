@@ -93,7 +93,7 @@ void Training::prepare_samples(const Examples& examples) {
 /// What would otherwise come up in the middle of the training: classes without an output, and targets that do not suit
 /// the loss (which building its graph shows).
 void Training::check_fit(const BatchMaker& maker, const Examples& examples, std::string_view sample) const {
-  if (trainer_.loss().classifies()) {
+  if (has_classes(trainer_.model(), trainer_.loss())) {
     const int64_t classes = class_count(trainer_.model());
     const std::vector<int64_t> labels = target_class(examples.targets).to_vector<int64_t>();
     for (size_t i = 0; i < labels.size(); ++i)
@@ -108,9 +108,11 @@ void Training::check_fit(const BatchMaker& maker, const Examples& examples, std:
 
 void Training::prepare_weights() {
   const bool hard = options_.augment_where.kind != AugmentWhere::Kind::all;
-  if (!trainer_.loss().classifies()) {
-    if (options_.class_weight.any()) throw Error("fit: class_weight is for classifiers: the loss has no classes");
-    if (hard) throw Error("fit: augmentation by class or by loss is for classifiers: the loss has no classes");
+  if (!has_classes(trainer_.model(), trainer_.loss())) {
+    const std::string_view why =
+        trainer_.loss().classifies() ? "the outputs of a sample are no classes" : "the loss has no classes";
+    if (options_.class_weight.any()) throw Error(fmt::format("fit: class_weight is for classifiers: {}", why));
+    if (hard) throw Error(fmt::format("fit: augmentation by class or by loss is for classifiers: {}", why));
   } else {
     classes_ = class_count(trainer_.model());
     labels_ = target_class(train_.targets).to_vector<int64_t>();
