@@ -511,6 +511,33 @@ TEST(Fit, ABatchThatWeighsNothingChangesNothing) {
   }
 }
 
+TEST(Fit, BinaryTargetsAreProbabilities) {
+  const Model one(dense_net({1}, "sigmoid"), {2}), three(dense_net({3}, "sigmoid"), {2});
+  const auto error = [](const Model& model, const Tensor& targets, const Tensor& validation = {}) {
+    Trainer trainer(model);
+    FitOptions options;
+    const Tensor x = zeros({2, 2});
+    if (validation.defined()) options.validation = {x, validation};
+    return message_of([&] { fit(trainer, {x, targets}, options); });
+  };
+  const Tensor signs = from_data(Values{1, -1}, {2}), good = from_data(Values{1, 0.25}, {2});
+  EXPECT_EQ(error(one, signs), "fit: binary_crossentropy: sample 1 has the target -1, expected 0 … 1");
+  EXPECT_EQ(error(one, good, signs), "fit: binary_crossentropy: validation sample 1 has the target -1, expected 0 … 1");
+  EXPECT_EQ(error(one, good, good), "no error");
+  EXPECT_EQ(error(three, full({2, 3}, 2)), "fit: binary_crossentropy: sample 0 has the target 2, expected 0 … 1");
+  EXPECT_EQ(error(three, full({2, 3}, 2, u8)), "fit: binary_crossentropy: sample 0 has the target 2, expected 0 … 1");
+  EXPECT_EQ(error(three, full({2}, 2, i64)), "no error");  // a class
+}
+
+TEST(Fit, CallbacksMustBeThere) {
+  const Model model(dense_net({1}, "sigmoid"), {2});
+  Trainer trainer(model);
+  EXPECT_EQ(message_of([&] {
+              fit(trainer, {zeros({2, 2}), zeros({2})}, {.callbacks = {nullptr}});
+            }),
+            "fit: callback 0 is null");
+}
+
 TEST(Fit, GoesOnWithTheSameTrainer) {
   const Model model(dense_net({4, 3}, "softmax"), {2});
   Trainer trainer(model, {.optimizer = {.learning_rate = 0.02}});
