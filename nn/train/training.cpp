@@ -90,8 +90,8 @@ void Training::prepare_samples(const Examples& examples) {
     check_fit(batch_maker(trainer_.model(), *validation_, standardization_), *validation_, "validation sample");
 }
 
-/// What would otherwise come up in the middle of the training: classes without an output, and targets that do not suit
-/// the loss (which building its graph shows).
+/// What would otherwise come up in the middle of the training, or not at all: classes without an output, binary targets
+/// outside 0…1, and targets that do not suit the loss (which building its graph shows).
 void Training::check_fit(const BatchMaker& maker, const Examples& examples, std::string_view sample) const {
   if (has_classes(trainer_.model(), trainer_.loss())) {
     const int64_t classes = class_count(trainer_.model());
@@ -101,9 +101,18 @@ void Training::check_fit(const BatchMaker& maker, const Examples& examples, std:
         throw Error(fmt::format("fit: {} {} has class {}, the model has outputs for 0 … {}", sample, i, labels[i],
                                 classes - 1));
   }
+  const Loss& loss = trainer_.loss();
+  const bool indices = is_integer(examples.targets.dtype()) && examples.targets.rank() == 1;  // checked above
+  if (loss.classifies() && loss.name() == "binary_crossentropy" && !indices) {
+    const std::vector<double> targets = examples.targets.to_vector<double>();
+    for (size_t i = 0; i < targets.size(); ++i)
+      if (targets[i] < 0 || targets[i] > 1)  // the loss would have no minimum
+        throw Error(fmt::format("fit: binary_crossentropy: {} {} has the target {}, expected 0 … 1", sample,
+                                static_cast<int64_t>(i) * examples.size() / examples.targets.numel(), targets[i]));
+  }
   const std::vector<int64_t> rows = plain_order(std::min(maker.size(), options_.batch_size));
   const auto [x, y] = maker.assemble({.rows = rows});
-  trainer_.loss()(trainer_.model().forward(x), y, SourceLocation());
+  loss(trainer_.model().forward(x), y, SourceLocation());
 }
 
 void Training::prepare_weights() {
