@@ -29,6 +29,8 @@ void check(const FitOptions& options) {
   };
   least("epochs", options.epochs);
   least("batch_size", options.batch_size);
+  for (size_t i = 0; i < options.callbacks.size(); ++i)
+    if (!options.callbacks[i]) throw Error(fmt::format("fit: callback {} is null", i));
   if (!(options.validation_split >= 0 && options.validation_split < 1))
     throw Error(
         fmt::format("fit: validation_split: expected 0 or more and less than 1, got {}", options.validation_split));
