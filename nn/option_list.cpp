@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -25,8 +26,12 @@ OptionList::OptionList(std::string kind, std::string_view text) : kind_(std::mov
 
 std::string OptionList::name(std::initializer_list<std::string_view> names) {
   const std::string_view given = items_.empty() ? std::string_view() : items_[0].name;
-  if (items_.empty() || items_[0].value || std::find(names.begin(), names.end(), given) == names.end())
-    throw Error(fmt::format("{}: '{}' is unknown; expected {}", kind_, given, fmt::join(names, ", ")));
+  const bool alone = !items_.empty() && !items_[0].value;
+  if (!alone || std::find(names.begin(), names.end(), given) == names.end()) {
+    const std::string_view value = items_.empty() ? "" : items_[0].value.value_or("");
+    throw Error(fmt::format("{}: '{}{}{}' is unknown; expected {}", kind_, given, alone || items_.empty() ? "" : "=",
+                            value, fmt::join(names, ", ")));
+  }
   items_[0].taken = true;
   return std::string(given);
 }
@@ -60,8 +65,12 @@ bool OptionList::number(std::string_view name, double& value, double low, double
   if (!item->value || !parse(*item->value, given))
     throw Error(
         fmt::format("{0}: {1} needs a number, as in {1}={2}, got '{3}'", kind_, name, value, item->value.value_or("")));
-  if (!(given >= low && given <= high))
-    throw Error(fmt::format("{}: {} is {}, expected {} … {}", kind_, name, *item->value, low, high));
+  if (!(given >= low && given <= high)) {
+    const double next = std::nextafter(high, high + 1);  // where the range excludes a round number, that is what to say
+    const bool below = next == std::round(next) && high != std::round(high);
+    throw Error(fmt::format("{}: {} is {}, expected {} … {}{}", kind_, name, *item->value, low, below ? "below " : "",
+                            below ? next : high));
+  }
   value = given;
   return true;
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <telaio/nn/io/file.hpp>
+#include <telaio/nn/train/preparation.hpp>
 #include <telaio/nn/train/training.hpp>
 
 namespace telaio::nn {
@@ -32,11 +33,17 @@ Improvement::Improvement(std::string monitor, double min_delta)
   if (!(min_delta >= 0)) throw Error(fmt::format("min_delta: expected at least 0, got {}", min_delta));
 }
 
+void Improvement::check(const Training& training) const {
+  const bool validation = monitor_.starts_with("val");
+  if ((validation && training.validation_samples() == 0) ||
+      (is_accuracy(monitor_) && !has_classes(training.trainer().model(), training.trainer().loss())))
+    throw Error(fmt::format("monitor: there is no {} here: it needs {}", monitor_,
+                            validation && training.validation_samples() == 0 ? "validation data" : "a classifier"));
+}
+
 bool Improvement::operator()(const EpochRecord& record) {
   const std::optional<double> value = value_of(record, monitor_);
-  if (!value)
-    throw Error(fmt::format("monitor: there is no {} here: it needs {}", monitor_,
-                            monitor_.starts_with("val") ? "validation data" : "a classifier"));
+  if (!value) throw Error(fmt::format("monitor: the epoch has no {}", monitor_));
   const bool better = std::isnan(best_)       ? !std::isnan(*value)
                       : is_accuracy(monitor_) ? *value > best_ + min_delta_
                                               : *value < best_ - min_delta_;
@@ -44,19 +51,36 @@ bool Improvement::operator()(const EpochRecord& record) {
   return better;
 }
 
+void Improvement::reset() { best_ = std::numeric_limits<double>::quiet_NaN(); }
+
 void Improvement::save(StateMap& state) const { state["best"] = number(best_); }
 void Improvement::load(const StateMap& state) { best_ = number_at(state, "best"); }
 
 EarlyStopping::EarlyStopping(Options options)
     : options_(std::move(options)), improved_(options_.monitor, options_.min_delta) {}
 
+void EarlyStopping::on_train_begin(Training& training) {
+  improved_.check(training);
+  if (!training.options().resume) {  // it may have been in another training
+    improved_.reset();
+    waited_ = best_epoch_ = 0;
+    best_values_.clear();
+  } else if (waited_ > 0 && waited_ >= options_.patience) {
+    stop(training);
+  }
+}
+
+void EarlyStopping::stop(Training& training) const {
+  training.stop(fmt::format("{} has not improved since epoch {}", options_.monitor, best_epoch_));
+}
+
 void EarlyStopping::on_epoch_end(Training& training) {
   if (improved_(training.history().epochs.back())) {
     waited_ = 0;
     best_epoch_ = training.epoch();
     if (options_.restore_best_weights) best_values_ = training.trainer().model().values();
-  } else if (++waited_ > options_.patience) {
-    training.stop(fmt::format("{} has not improved since epoch {}", options_.monitor, best_epoch_));
+  } else if (++waited_ >= options_.patience) {
+    stop(training);
   }
 }
 
@@ -87,6 +111,13 @@ ReduceLROnPlateau::ReduceLROnPlateau(Options options)
     throw Error(fmt::format("ReduceLROnPlateau: factor: expected between 0 and 1, got {}", options_.factor));
 }
 
+void ReduceLROnPlateau::on_train_begin(Training& training) {
+  improved_.check(training);
+  if (training.options().resume) return;
+  improved_.reset();
+  waited_ = cooling_ = 0;
+}
+
 void ReduceLROnPlateau::on_epoch_end(Training& training) {
   const bool better = improved_(training.history().epochs.back());
   if (cooling_ > 0) {
@@ -95,7 +126,8 @@ void ReduceLROnPlateau::on_epoch_end(Training& training) {
   } else if (better) {
     waited_ = 0;
   } else if (++waited_ >= options_.patience) {
-    training.set_base_rate(std::max(options_.min_rate, training.base_rate() * options_.factor));
+    const double least = std::min(options_.min_rate, training.base_rate());
+    training.set_base_rate(std::max(least, training.base_rate() * options_.factor));
     cooling_ = options_.cooldown;
     waited_ = 0;
   }

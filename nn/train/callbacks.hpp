@@ -15,8 +15,12 @@ namespace telaio::nn {
 class Improvement {
  public:
   Improvement(std::string monitor, double min_delta);
+  /// Error when the records of this training will not have the value.
+  void check(const Training& training) const;
   /// Whether the record's value is better than all before, and remembers it. Error when the record has no such value.
   bool operator()(const EpochRecord& record);
+  /// Forgets what was best.
+  void reset();
   void save(StateMap& state) const;
   void load(const StateMap& state);
 
@@ -26,7 +30,7 @@ class Improvement {
   double best_;
 };
 
-/// Stops when the value has not improved for more than `patience` epochs.
+/// Stops when the value has not improved for `patience` epochs (0 is like 1).
 class EarlyStopping final : public Callback {
  public:
   struct Options {
@@ -38,12 +42,15 @@ class EarlyStopping final : public Callback {
   };
   EarlyStopping() : EarlyStopping(Options{}) {}
   explicit EarlyStopping(Options options);
+  void on_train_begin(Training& training) override;
   void on_epoch_end(Training& training) override;
   void on_train_end(Training& training) override;
   void save(StateMap& state) const override;
   void load(const StateMap& state) override;
 
  private:
+  void stop(Training& training) const;
+
   Options options_;
   Improvement improved_;
   int64_t waited_ = 0, best_epoch_ = 0;
@@ -63,6 +70,7 @@ class ReduceLROnPlateau final : public Callback {
   };
   ReduceLROnPlateau() : ReduceLROnPlateau(Options{}) {}
   explicit ReduceLROnPlateau(Options options);
+  void on_train_begin(Training& training) override;
   void on_epoch_end(Training& training) override;
   void save(StateMap& state) const override;
   void load(const StateMap& state) override;

@@ -96,7 +96,7 @@ std::string first_not_finite(const std::vector<Tensor>& tensors) {
       const std::string found = not_finite(output.value());
       if (found.empty()) continue;
       if (node->inputs().empty() && variable_of(*node) == nullptr)
-        return fmt::format("the batch's data have {}", found);
+        return fmt::format("a constant has {}{}", found, at_line(node->where()));
       std::string place = node->scope().empty() ? "" : fmt::format(" of layer '{}'", node->scope());
       return fmt::format("{}{}{} gives {}{}", name_of_node(*node), place, node->backward() ? " (its gradient)" : "",
                          found, at_line(node->where()));

@@ -16,9 +16,9 @@ Tensor check_finite(const Tensor& loss, const std::vector<Tensor>& gradients, st
 /// A value of an array that is not finite, as text ("nan", "an infinity"), or "" where there is none. Floats only.
 std::string not_finite(const Array& values);
 
-/// The first op, in the order of building, of which a result is not finite although its inputs are: computes the graph
-/// behind the tensors without compiling it. In words: "log in layer 'dense1' (dense1.bias has a nan)"; "" where all is
-/// finite.
+/// The first op, in an order where inputs come before what is made of them, of which a result is not finite: computes
+/// the graph behind the tensors without compiling it. In words, "log of layer 'dense1' gives nan" and the line, or the
+/// parameter or constant that is not finite; "" where all is.
 std::string first_not_finite(const std::vector<Tensor>& tensors);
 
 }  // namespace telaio::nn

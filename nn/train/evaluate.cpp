@@ -37,7 +37,7 @@ Evaluation evaluate(const Model& model, const Examples& examples, const Evaluate
   if (!maker.has_targets()) throw Error("evaluate: there are no targets");
   if (maker.size() == 0) throw Error("evaluate: there are no samples");
   const Loss loss = options.loss.resolved(model.ending());
-  const bool classes = loss.classifies();
+  const bool classes = has_classes(model, loss);
   const auto run = compile([&](const Tensor& x, const Tensor& y) {
     const Forward forward = model.forward(x);
     std::vector<Tensor> results{forward.output, loss(forward, y)};

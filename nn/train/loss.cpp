@@ -57,6 +57,7 @@ Tensor categorical(const Tensor& logits, const Tensor& targets, double smoothing
 Tensor binary(const Tensor& logits, const Tensor& targets, double smoothing, const SourceLocation& where) {
   constexpr std::string_view name = "binary_crossentropy";
   const bool indices = is_integer(targets.dtype()) && logits.rank() == 2 && logits.dim(1) > 1 && targets.rank() == 1;
+  if (indices && targets.dim(0) != logits.dim(0)) misfit(name, "class indices [N]", logits, targets, where);
   Tensor y =
       indices ? one_hot(targets, logits.dim(1), logits.dtype(), where) : like_outputs(name, logits, targets, where);
   if (smoothing != 0) y = y * (1 - smoothing) + smoothing / 2;
@@ -75,7 +76,7 @@ Loss::Loss(std::string_view text) {
 }
 
 Loss Loss::resolved(Ending ending) const {
-  if (name_ != "auto") return *this;
+  if (name_ != "auto" || function_) return *this;
   return ending == Ending::softmax   ? "categorical_crossentropy"
          : ending == Ending::sigmoid ? "binary_crossentropy"
                                      : "mse";

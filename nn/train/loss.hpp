@@ -17,6 +17,8 @@ namespace telaio::nn {
 ///                                 indices [N] (one output: 0 or 1); the number is label smoothing towards ½
 ///   mse, mae, huber (1)           the mean over the outputs; targets of the output's shape, or [N] for one output
 ///   auto                          by the model's ending: softmax, sigmoid, linear take the first, second, mse
+/// Outputs may have more axes between N and C, as pixels or places in a text: targets then have them too, and the loss
+/// of a sample is the mean; accuracies, and whatever else is by class, are only for one class a sample.
 /// The crossentropies start from what the final softmax or sigmoid is applied to, and take the outputs of a linear
 /// ending for such values.
 class Loss {
@@ -35,7 +37,9 @@ class Loss {
   /// What `auto` stands for with that ending; otherwise itself.
   Loss resolved(Ending ending) const;
   /// Whether targets are classes, so that there are right and wrong answers.
-  bool classifies() const { return name_ == "categorical_crossentropy" || name_ == "binary_crossentropy"; }
+  bool classifies() const {
+    return !function_ && (name_ == "categorical_crossentropy" || name_ == "binary_crossentropy");
+  }
 
   const std::string& name() const { return name_; }
   /// What the constructor reads back.

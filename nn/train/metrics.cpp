@@ -10,6 +10,24 @@ namespace {
 
 double ratio(int64_t a, int64_t b) { return b == 0 ? 0 : static_cast<double>(a) / static_cast<double>(b); }
 
+bool begins_letter(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
+
+/// Of UTF-8 text: how many letters, and the first so many.
+size_t letters(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), begins_letter));
+}
+std::string first_letters(const std::string& text, size_t count) {
+  size_t end = 0;
+  for (; end < text.size(); ++end)
+    if (begins_letter(text[end]) && count-- == 0) break;
+  return text.substr(0, end);
+}
+
+void check_names(std::string_view table, const ConfusionMatrix& confusion, std::span<const std::string> names) {
+  if (static_cast<int64_t>(names.size()) != confusion.classes())
+    throw Error(fmt::format("{}: {} names for {} classes", table, names.size(), confusion.classes()));
+}
+
 }  // namespace
 
 ConfusionMatrix::ConfusionMatrix(int64_t classes)
@@ -86,11 +104,12 @@ double top_k_accuracy(const Tensor& outputs, const Tensor& targets, int64_t k) {
 }
 
 std::string class_table(const ConfusionMatrix& confusion, std::span<const std::string> names) {
+  check_names("class table", confusion, names);
   size_t width = 7;
-  for (const std::string& name : names) width = std::max(width, name.size());
-  std::string text = fmt::format("{:<{}}  precision  recall      F1  images\n", "class", width);
+  for (const std::string& name : names) width = std::max(width, letters(name));
+  std::string text = fmt::format("{:<{}}  precision   recall       F1  images\n", "class", width);
   const auto row = [&](std::string_view name, const ClassMetrics& m) {
-    text += fmt::format("{:<{}}  {:>8.2f}%  {:>5.2f}%  {:>5.2f}%  {:>6}\n", name, width, 100 * m.precision,
+    text += fmt::format("{:<{}}  {:>8.2f}%  {:>6.2f}%  {:>6.2f}%  {:>6}\n", name, width, 100 * m.precision,
                         100 * m.recall, 100 * m.f1, m.support);
   };
   for (int64_t c = 0; c < confusion.classes(); ++c) row(names[static_cast<size_t>(c)], confusion.of(c));
@@ -99,13 +118,15 @@ std::string class_table(const ConfusionMatrix& confusion, std::span<const std::s
 }
 
 std::string confusion_table(const ConfusionMatrix& confusion, std::span<const std::string> names) {
+  check_names("confusion table", confusion, names);
   size_t width = 1, left = 4;
   for (int64_t t = 0; t < confusion.classes(); ++t)
     for (int64_t p = 0; p < confusion.classes(); ++p)
       width = std::max(width, fmt::format("{}", confusion.count(t, p)).size());
-  for (const std::string& name : names) left = std::max(left, name.size());
-  const auto heading = [&](const std::string& name) { return name.substr(0, std::max<size_t>(width, 5)); };
-  for (const std::string& name : names) width = std::max(width, heading(name).size());
+  for (const std::string& name : names) left = std::max(left, letters(name));
+  const size_t longest = std::max<size_t>(width, 5);
+  const auto heading = [&](const std::string& name) { return first_letters(name, longest); };
+  for (const std::string& name : names) width = std::max(width, letters(heading(name)));
 
   std::string text = fmt::format("{:<{}}", "true", left);
   for (const std::string& name : names) text += fmt::format("  {:>{}}", heading(name), width);

@@ -48,7 +48,8 @@ class ConfusionMatrix {
 /// are class indices [N]. Error for k outside 1 … C.
 double top_k_accuracy(const Tensor& outputs, const Tensor& targets, int64_t k);
 
-/// A table of precision, recall, F1 and support for each class, and their means.
+/// A table of precision, recall, F1 and support for each class, and their means. Both tables: error unless there is a
+/// name for each class.
 std::string class_table(const ConfusionMatrix& confusion, std::span<const std::string> class_names);
 /// The matrix: a row for each true class, a column for each predicted one; nothing is printed as a dot.
 std::string confusion_table(const ConfusionMatrix& confusion, std::span<const std::string> class_names);

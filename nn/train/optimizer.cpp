@@ -50,7 +50,7 @@ Update RMSprop::update(const UpdateInputs& in) const {
   if (centered) {
     const Tensor m = in.slots[1] * rho + in.g * (1 - rho);
     update.slots.push_back(m);
-    spread = v - square(m);
+    spread = maximum(v - square(m), 0.0);  // of a gradient that does not change rounding makes it negative
   }
   Tensor direction = in.g / (sqrt(spread) + epsilon);
   if (momentum != 0) {
@@ -160,8 +160,8 @@ void OptimizerState::apply(const std::vector<Tensor>& gradients, const Tensor& r
   if (const double limit = optimizer_.clip_value; limit > 0)
     for (Tensor& one : g) one = clip(one, -limit, limit);
   if (const double limit = optimizer_.clip_norm; limit > 0 && !g.empty()) {
-    Tensor squares;
-    for (const Tensor& one : g) squares = squares.defined() ? squares + sum(square(one)) : sum(square(one));
+    Tensor squares = zeros({}, f64);  // in f32 the square of 2e19 is infinite, and the step would be nothing
+    for (const Tensor& one : g) squares = squares + sum(square(cast(one, f64)));
     const Tensor factor = limit / maximum(sqrt(squares), limit);
     for (Tensor& one : g) one = one * factor;
   }

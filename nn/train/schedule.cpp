@@ -11,10 +11,8 @@
 
 namespace telaio::nn {
 
-double Schedule::operator()(double epoch, int64_t epochs) const {
-  // The first step of all would do nothing at a rate of 0; Keras and PyTorch users add a step, so does this, by taking
-  // the middle of a thousandth of an epoch.
-  if (epoch < warmup) return std::max(epoch, 0.0005) / warmup;
+double Schedule::operator()(double epoch, int64_t epochs, double step) const {
+  if (epoch < warmup) return std::min(1.0, (epoch + step) / warmup);
   const double rest = epoch - warmup, length = static_cast<double>(epochs) - warmup;
   switch (kind) {
     case Kind::step:

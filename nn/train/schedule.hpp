@@ -8,7 +8,8 @@
 namespace telaio::nn {
 
 /// A factor for the learning rate, by the share of the training that is done. With warm-up the rate first rises evenly
-/// from 0 during so many epochs, and the schedule has the rest.
+/// during so many epochs, and the schedule has the rest. The rise counts the step that is about to be done: of 100
+/// steps the first has 1/100 of the rate, the last all of it.
 struct Schedule {
   enum class Kind : uint8_t {
     constant,
@@ -22,8 +23,9 @@ struct Schedule {
   int64_t patience = 10;
   double warmup = 0;  ///< epochs
 
-  /// Before the step that begins after `epoch` epochs (a fraction: 1.5 is in the middle of the second) of `epochs`.
-  double operator()(double epoch, int64_t epochs) const;
+  /// For the step that begins after `epoch` epochs (a fraction: 1.5 is in the middle of the second) of `epochs`, and
+  /// takes `step` epochs (one over the number of batches).
+  double operator()(double epoch, int64_t epochs, double step = 0) const;
 };
 
 /// From "constant", "cosine", "step,factor=0.5,every=2", "plateau,patience=3", each with ",warmup=1". Error that names

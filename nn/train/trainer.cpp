@@ -6,6 +6,7 @@
 #include <telaio/autograd/grad.hpp>
 #include <telaio/autograd/op.hpp>
 #include <telaio/nn/train/check_finite.hpp>
+#include <telaio/nn/train/preparation.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/random.hpp>
 #include <telaio/ops/reduce.hpp>
@@ -40,8 +41,12 @@ Trainer::Parts Trainer::parts(const Tensor& x, const Tensor& targets, const Tens
     }
     const Tensor w = cast(weights, parts.losses.dtype());
     const Tensor total = sum(parts.losses * w);
-    parts.loss =
-        options_.weight_mean == MeanBy::count ? total / static_cast<double>(parts.losses.numel()) : total / sum(w);
+    if (options_.weight_mean == MeanBy::count) {
+      parts.loss = total / static_cast<double>(parts.losses.numel());
+    } else {
+      const Tensor weight = sum(w);
+      parts.loss = total / where(weight == 0, 1, weight);  // a batch that weighs nothing has the loss 0
+    }
   }
   const std::vector<Variable>& parameters = optimizer_->parameters();
   parts.gradients = grad(parts.loss, {parameters.begin(), parameters.end()}, {.strict = true});
@@ -66,7 +71,8 @@ Trainer::Trainer(Model model, TrainerOptions options)
     self->optimizer_->apply(parts.gradients, rate, step);
     assign(parts.forward.updates);
     Compiled::Results results{loss, parts.losses};
-    if (self->loss_.classifies()) results.push_back(predicted_class(parts.forward) == target_class(targets));
+    if (has_classes(self->model_, self->loss_))
+      results.push_back(predicted_class(parts.forward) == target_class(targets));
     return results;
   };
   compiled_ = std::make_shared<Compiled>(Compiled{telaio::Compiled<Compiled::Function>(run)});
@@ -82,11 +88,17 @@ StepResult Trainer::step(const Tensor& x, const Tensor& targets, const Tensor& w
   } catch (const Error& error) {
     // Nothing was assigned: the same batch again, op by op, shows where it began.
     std::string found;
+    const std::pair<std::string_view, const Tensor&> data[] = {
+        {"inputs", x}, {"targets", targets}, {"weights", weights}};
     try {
+      for (const auto& [name, values] : data)
+        if (found.empty() && values.defined() && is_float(values.dtype()))
+          if (const std::string what = not_finite(values.value()); !what.empty())
+            found = fmt::format("the batch's {} have {}", name, what);
       const Parts again = parts(x, targets, weights, key);
       std::vector<Tensor> all{again.loss};
       all.insert(all.end(), again.gradients.begin(), again.gradients.end());
-      found = first_not_finite(all);
+      if (found.empty()) found = first_not_finite(all);
     } catch (const Error&) {
       throw error;  // it does not even run: what the step said is the reason
     }

@@ -29,6 +29,8 @@ void check(const FitOptions& options) {
   };
   least("epochs", options.epochs);
   least("batch_size", options.batch_size);
+  for (size_t i = 0; i < options.callbacks.size(); ++i)
+    if (!options.callbacks[i]) throw Error(fmt::format("fit: callback {} is null", i));
   if (!(options.validation_split >= 0 && options.validation_split < 1))
     throw Error(
         fmt::format("fit: validation_split: expected 0 or more and less than 1, got {}", options.validation_split));
@@ -49,6 +51,7 @@ Training::Training(Trainer& trainer, const Examples& examples, const FitOptions&
                                                                        .patience = options_.schedule.patience}));
   prepare_weights();
   base_rate_ = trainer_.options().optimizer.learning_rate;
+  told_ = options_.callbacks.size();
   if (options_.resume) load(*options_.resume);
 }
 
@@ -75,6 +78,8 @@ void Training::prepare_samples(const Examples& examples) {
     validation_ = rows_of(examples, samples_, n);
   }
   if (samples_ == 0) throw Error("fit: there are no samples");
+  if (validation_ && !validation_->targets.defined()) throw Error("fit: the validation data have no targets");
+  if (validation_ && validation_->size() == 0) throw Error("fit: there are no validation samples");
 
   if (standardization_.pixels && !standardization_.mean.defined()) {
     Samples fitting;
@@ -82,21 +87,46 @@ void Training::prepare_samples(const Examples& examples) {
     nn::fit(standardization_, fitting);
   }
   maker_.emplace(batch_maker(trainer_.model(), train_, standardization_, options_.augmentation));
-  if (validation_) batch_maker(trainer_.model(), *validation_, standardization_);  // refuses what does not fit
+  check_fit(*maker_, train_, "sample");
+  if (validation_)
+    check_fit(batch_maker(trainer_.model(), *validation_, standardization_), *validation_, "validation sample");
+}
+
+/// What would otherwise come up in the middle of the training, or not at all: classes without an output, binary targets
+/// outside 0…1, and targets that do not suit the loss (which building its graph shows).
+void Training::check_fit(const BatchMaker& maker, const Examples& examples, std::string_view sample) const {
+  if (has_classes(trainer_.model(), trainer_.loss())) {
+    const int64_t classes = class_count(trainer_.model());
+    const std::vector<int64_t> labels = target_class(examples.targets).to_vector<int64_t>();
+    for (size_t i = 0; i < labels.size(); ++i)
+      if (labels[i] < 0 || labels[i] >= classes)
+        throw Error(fmt::format("fit: {} {} has class {}, the model has outputs for 0 … {}", sample, i, labels[i],
+                                classes - 1));
+  }
+  const Loss& loss = trainer_.loss();
+  const bool indices = is_integer(examples.targets.dtype()) && examples.targets.rank() == 1;  // checked above
+  if (loss.classifies() && loss.name() == "binary_crossentropy" && !indices) {
+    const std::vector<double> targets = examples.targets.to_vector<double>();
+    for (size_t i = 0; i < targets.size(); ++i)
+      if (targets[i] < 0 || targets[i] > 1)  // the loss would have no minimum
+        throw Error(fmt::format("fit: binary_crossentropy: {} {} has the target {}, expected 0 … 1", sample,
+                                static_cast<int64_t>(i) * examples.size() / examples.targets.numel(), targets[i]));
+  }
+  const std::vector<int64_t> rows = plain_order(std::min(maker.size(), options_.batch_size));
+  const auto [x, y] = maker.assemble({.rows = rows});
+  loss(trainer_.model().forward(x), y, SourceLocation());
 }
 
 void Training::prepare_weights() {
   const bool hard = options_.augment_where.kind != AugmentWhere::Kind::all;
-  if (!trainer_.loss().classifies()) {
-    if (options_.class_weight.any()) throw Error("fit: class_weight is for classifiers: the loss has no classes");
-    if (hard) throw Error("fit: augmentation by class or by loss is for classifiers: the loss has no classes");
+  if (!has_classes(trainer_.model(), trainer_.loss())) {
+    const std::string_view why =
+        trainer_.loss().classifies() ? "the outputs of a sample are no classes" : "the loss has no classes";
+    if (options_.class_weight.any()) throw Error(fmt::format("fit: class_weight is for classifiers: {}", why));
+    if (hard) throw Error(fmt::format("fit: augmentation by class or by loss is for classifiers: {}", why));
   } else {
     classes_ = class_count(trainer_.model());
     labels_ = target_class(train_.targets).to_vector<int64_t>();
-    for (size_t i = 0; i < labels_.size(); ++i)
-      if (labels_[i] < 0 || labels_[i] >= classes_)
-        throw Error(
-            fmt::format("fit: sample {} has class {}, the model has outputs for 0 … {}", i, labels_[i], classes_ - 1));
   }
   if (options_.augment_where.kind == AugmentWhere::Kind::hard && !options_.augmentation.any())
     throw Error("fit: augmenting where the model struggles needs an augmentation");
@@ -111,13 +141,22 @@ void Training::prepare_weights() {
     weights_[i] *= static_cast<float>(of_class[static_cast<size_t>(labels_[i])]);
 }
 
+void Training::call_end(void (Callback::*event)(Training&), size_t told) {
+  for (told_ = told; told_ < options_.callbacks.size();) {
+    ++told_;
+    (options_.callbacks[told_ - 1].get()->*event)(*this);
+  }
+}
+
 void Training::call(void (Callback::*event)(Training&)) {
   for (const auto& callback : options_.callbacks) (callback.get()->*event)(*this);
 }
 
 FitResult Training::run() {
+  if (ended_ && validation_) validate();  // resumed between two epochs
   call(&Callback::on_train_begin);
-  for (; epoch_ < options_.epochs && !stopping(); ++epoch_) {
+  if (ended_) call_end(&Callback::on_epoch_end, told_);
+  while (epoch_ + (ended_ ? 1 : 0) < options_.epochs && !stopping()) {
     begin_epoch();
     while (batch_ < batches() && !stopping()) train_batch();
     if (batch_ < batches()) break;  // stopped inside the epoch
@@ -131,6 +170,11 @@ FitResult Training::run() {
 
 void Training::begin_epoch() {
   const auto start = Clock::now();
+  if (ended_) {
+    ++epoch_;
+    batch_ = 0;
+    ended_ = false;
+  }
   plan_ = plan_epoch(samples_, options_.shuffle, options_.seed, epoch_, options_.augment_where, labels_, last_losses_);
   batches_ = cut_batches(plan_.rows, options_.batch_size);
   if (batch_ == 0) {  // not when it continues inside an epoch
@@ -142,6 +186,7 @@ void Training::begin_epoch() {
   }
   train_seconds_ += seconds_since(start);
   call(&Callback::on_epoch_begin);
+  if (batch_ > 0) call_end(&Callback::on_batch_end, told_);
 }
 
 void Training::train_batch() {
@@ -159,8 +204,9 @@ void Training::train_batch() {
     for (size_t i = 0; i < count; ++i) weight[i] = weights_[static_cast<size_t>(rows[i])];
     weights = from_data(weight, {static_cast<int64_t>(count)});
   }
+  const double step = 1 / static_cast<double>(batches());
   const double done = static_cast<double>(epoch_) + static_cast<double>(batch_) / static_cast<double>(batches());
-  rate_ = base_rate_ * options_.schedule(done, options_.epochs);
+  rate_ = base_rate_ * options_.schedule(done, options_.epochs, step);
   StepResult result;
   try {
     result = trainer_.step(x, y, weights, rate_);
@@ -186,7 +232,12 @@ void Training::train_batch() {
   ++batch_;
   images_ += static_cast<int64_t>(count);
   train_seconds_ += seconds_since(start);
-  call(&Callback::on_batch_end);
+  call_end(&Callback::on_batch_end);
+}
+
+void Training::validate() {
+  evaluation_ =
+      evaluate(trainer_.model(), *validation_, {.loss = trainer_.loss(), .standardization = standardization_});
 }
 
 void Training::end_epoch() {
@@ -194,8 +245,7 @@ void Training::end_epoch() {
   EpochRecord record{.epoch = epoch_ + 1, .loss = loss(), .accuracy = accuracy(), .learning_rate = rate_};
   record.images_per_second = images_per_second();
   if (validation_) {
-    evaluation_ =
-        evaluate(trainer_.model(), *validation_, {.loss = trainer_.loss(), .standardization = standardization_});
+    validate();
     record.val_loss = evaluation_->loss;
     record.val_accuracy = evaluation_->accuracy();
   }
@@ -206,10 +256,8 @@ void Training::end_epoch() {
   if (std::isfinite(monitored) && (best_.epoch == 0 || monitored < best_.loss))
     best_ = {epoch_ + 1, monitored, trainer_.model().values()};
   last_losses_ = losses_;
-  ended_ = true;  // a state that is saved now continues with the next epoch
-  call(&Callback::on_epoch_end);
-  ended_ = false;
-  batch_ = 0;
+  ended_ = true;
+  call_end(&Callback::on_epoch_end);
 }
 
 double Training::loss() const { return weight_sum_ > 0 ? loss_sum_ / weight_sum_ : 0; }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <telaio/nn/data/batches.hpp>
@@ -54,11 +55,16 @@ class Training {
   void load(const TrainingState& state);
   std::vector<std::pair<std::string, std::string>> settings() const;
   void prepare_samples(const Examples& examples);
+  void check_fit(const BatchMaker& maker, const Examples& examples, std::string_view sample) const;
   void prepare_weights();
   void begin_epoch();
   void train_batch();
+  void validate();
   void end_epoch();
   void call(void (Callback::*event)(Training&));
+  /// The end of a batch or an epoch, for the callbacks that have not been told of it. A state that is saved meanwhile
+  /// knows how far that has come, and so whom to tell when it is loaded.
+  void call_end(void (Callback::*event)(Training&), size_t told = 0);
   std::vector<double> recall() const;
 
   Trainer& trainer_;
@@ -72,7 +78,8 @@ class Training {
   int64_t samples_ = 0, classes_ = 0;
 
   int64_t epoch_ = 0, batch_ = 0, images_ = 0;
-  bool ended_ = false;  // all batches of the epoch are done, and its record is written
+  bool ended_ = false;  // all batches of the epoch are done, and its record is written: the next one comes
+  size_t told_ = 0;     // callbacks that have seen the last end of a batch or an epoch
   EpochPlan plan_;
   std::vector<std::span<const int64_t>> batches_;
   // Sums over the visits that count: of weighted losses, of what they are divided by; right ones and all, by class.

@@ -51,11 +51,19 @@ History to_history(const Tensor& table) {
   return history;
 }
 
+/// One number for each of `count`, or for none of them where that may be.
+template <class T>
+std::vector<T> numbers_at(const StateMap& state, const std::string& name, int64_t count, bool or_none = false) {
+  const Tensor& saved = at(state, name);
+  if (saved.rank() != 1 || !(saved.dim(0) == count || (or_none && saved.dim(0) == 0)))
+    throw Error(fmt::format("resume: the saved '{}' is {}, expected {} numbers", name, to_string(saved.spec()), count));
+  return saved.to_vector<T>();
+}
+
 /// Values for variables, by name.
-void load_variables(const StateMap& state, const std::string& prefix, const std::vector<Variable>& variables) {
-  std::vector<std::pair<Variable, Tensor>> values;
+void find_variables(const StateMap& state, const std::string& prefix, const std::vector<Variable>& variables,
+                    std::vector<std::pair<Variable, Tensor>>& values) {
   for (const Variable& variable : variables) values.emplace_back(variable, at(state, prefix + variable.name()));
-  assign(values);
 }
 
 std::string callback_prefix(size_t i) { return fmt::format("callback{}.", i); }
@@ -72,6 +80,7 @@ std::vector<std::pair<std::string, std::string>> Training::settings() const {
       {"batch size", fmt::format("{}", options_.batch_size)},
       {"shuffle", options_.shuffle ? "yes" : "no"},
       {"seed", fmt::format("{}", options_.seed)},
+      {"seed of dropout", fmt::format("{}", trainer.seed)},
       {"loss", trainer_.loss().text()},
       {"optimizer", to_string(trainer.optimizer)},
       {"schedule", to_string(options_.schedule)},
@@ -89,8 +98,10 @@ TrainingState Training::state() const {
   StateMap& t = state.tensors;
   t["epoch"] = number(static_cast<double>(ended_ ? epoch_ + 1 : epoch_));
   t["batch"] = number(static_cast<double>(ended_ ? 0 : batch_));
+  t["told"] = number(static_cast<double>(told_));
   t["images"] = number(static_cast<double>(images_));
   t["steps"] = number(static_cast<double>(trainer_.steps()));
+  t["rate"] = number(rate_);
   t["base_rate"] = number(base_rate_);
   t["loss_sum"] = number(loss_sum_);
   t["weight_sum"] = number(weight_sum_);
@@ -128,30 +139,39 @@ void Training::load(const TrainingState& state) {
                               state.settings[i].second));
 
   const StateMap& t = state.tensors;
-  const auto whole = [&](const char* name) { return static_cast<int64_t>(number_at(t, name)); };
+  const auto whole = [&](const char* name) {
+    const double value = number_at(t, name);
+    if (!(value >= 0 && value < 1e15)) throw Error(fmt::format("resume: the saved '{}' is {}", name, value));
+    return static_cast<int64_t>(value);
+  };
   epoch_ = whole("epoch");
   batch_ = whole("batch");
+  ended_ = epoch_ > 0 && batch_ == 0;
+  if (ended_) --epoch_;
+  told_ = static_cast<size_t>(whole("told"));
   images_ = whole("images");
+  rate_ = number_at(t, "rate");
   base_rate_ = number_at(t, "base_rate");
   loss_sum_ = number_at(t, "loss_sum");
   weight_sum_ = number_at(t, "weight_sum");
   train_seconds_ = number_at(t, "train_seconds");
-  right_ = at(t, "right").to_vector<int64_t>();
-  seen_ = at(t, "seen").to_vector<int64_t>();
+  right_ = numbers_at<int64_t>(t, "right", classes_);
+  seen_ = numbers_at<int64_t>(t, "seen", classes_);
   history_ = to_history(at(t, "history"));
   losses_.assign(static_cast<size_t>(samples_), 0);
   if (options_.augment_where.kind == AugmentWhere::Kind::hard) {
-    last_losses_ = at(t, "last_losses").to_vector<float>();
-    losses_ = at(t, "losses").to_vector<float>();
+    last_losses_ = numbers_at<float>(t, "last_losses", samples_, true);
+    losses_ = numbers_at<float>(t, "losses", samples_);
   }
   const std::vector<Variable> variables = trainer_.model().variables();
+  std::vector<std::pair<Variable, Tensor>> values;
+  find_variables(t, "model.", variables, values);
+  find_variables(t, "optimizer.", trainer_.optimizer().slots(), values);
   best_.epoch = whole("best.epoch");
   best_.loss = number_at(t, "best.loss");
   if (best_.epoch > 0)
     for (const Variable& variable : variables) best_.values.push_back(at(t, "best.model." + variable.name()));
-  load_variables(t, "model.", variables);
-  load_variables(t, "optimizer.", trainer_.optimizer().slots());
-  trainer_.set_steps(whole("steps"));
+  const int64_t steps = whole("steps");
   for (size_t i = 0; i < options_.callbacks.size(); ++i) {
     StateMap own;
     const std::string prefix = callback_prefix(i);
@@ -159,6 +179,9 @@ void Training::load(const TrainingState& state) {
       own[it->first.substr(prefix.size())] = it->second;
     options_.callbacks[i]->load(own);
   }
+  // Last, and all at once, so that nothing has changed where something is wrong.
+  assign(values);
+  trainer_.set_steps(steps);
 }
 
 }  // namespace telaio::nn
