@@ -13,6 +13,11 @@ namespace {
 // enough; what noise of single samples can make of an accuracy is below a point for sets of some thousand samples.
 constexpr double far_from_all = 0.98;
 constexpr double gap_worth_saying = 0.015;
+// What chance makes of an accuracy that was measured on few samples: two standard errors, as usual.
+double by_chance(double accuracy, int64_t samples) {
+  return 2 * std::sqrt(accuracy * (1 - accuracy) / static_cast<double>(std::max<int64_t>(samples, 1)));
+}
+
 // An epoch that still removes a tenth of the errors has not reached a plateau.
 constexpr double still_improving = 0.1;
 
@@ -24,16 +29,19 @@ std::string worst_classes(const std::vector<double>& train, const ConfusionMatri
   struct Fall {
     double by;
     int64_t index;
+    bool clear;
   };
   std::vector<Fall> falls;
   for (int64_t c = 0; c < held_out.classes() && c < static_cast<int64_t>(train.size()); ++c) {
     const ClassMetrics metrics = held_out.of(c);
     if (metrics.support == 0 || !std::isfinite(train[static_cast<size_t>(c)])) continue;
-    falls.push_back({train[static_cast<size_t>(c)] - metrics.recall, c});
+    const double by = train[static_cast<size_t>(c)] - metrics.recall;
+    falls.push_back({by, c, by > std::max(gap_worth_saying, by_chance(metrics.recall, metrics.support))});
   }
   std::stable_sort(falls.begin(), falls.end(), [](const Fall& a, const Fall& b) { return a.by > b.by; });
   std::string text;
-  for (size_t i = 0; i < falls.size() && i < 3 && falls[i].by > gap_worth_saying; ++i) {
+  for (size_t i = 0; i < falls.size() && i < 3; ++i) {
+    if (!falls[i].clear) continue;
     const auto c = static_cast<size_t>(falls[i].index);
     const std::string name = c < names.size() ? names[c] : fmt::format("{}", c);
     text += fmt::format("{}{} ({} against {})", text.empty() ? "" : ", ", name,
@@ -80,7 +88,7 @@ std::vector<std::string> diagnose(const FitResult& result, const std::optional<C
               : "it hardly rises any more, so the model is too small for the task (more layers or more units), or "
                 "the learning rate does not suit it"));
     }
-    if (measured && accuracy - other > gap_worth_saying) {
+    if (measured && accuracy - other > std::max(gap_worth_saying, by_chance(other, held_out->total()))) {
       const std::string where = worst_classes(result.train_recall, *held_out, class_names);
       lines.push_back(
           fmt::format("The {} accuracy is {}, {:.1f} points below that of training: overfitting{}{}. More "

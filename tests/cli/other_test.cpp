@@ -26,7 +26,7 @@ class TrainedProgram : public Program {
 
 TEST_F(TrainedProgram, EvaluatePrintsEachClassAndTheConfusion) {
   ASSERT_EQ(run("evaluate --model model.telaio --data digits:10,400"), 0) << err_;
-  EXPECT_THAT(out_, AllOf(StartsWith("400 test images of digits:10,400: loss "), HasSubstr("precision  recall"),
+  EXPECT_THAT(out_, AllOf(StartsWith("400 test images of digits:10,400: loss "), HasSubstr("precision   recall"),
                           HasSubstr("\nmean "), HasSubstr("< predicted")));
   ASSERT_EQ(run("evaluate --model model.telaio --data digits:10,400 --json --threads 1"), 0) << err_;
   const auto result = json(out_);

@@ -48,7 +48,7 @@ TEST_F(TrainProgram, KeepsAModelAndReportsIt) {
   for (const char* part :
        {"2,000 training and 500 test images of 28×28×1, 10 classes", "dense: 669,706 parameters, 668,672 multiply-adds",
         "2 epochs in batches of 128, adam, learning rate 0.002 (cosine), seed 1", "\nepoch 1/2  loss ",
-        "\nepoch 2/2  loss ", "  val_loss ", "  val_accuracy ", " images/s\n", "\ntest      loss ", "precision  recall",
+        "\nepoch 2/2  loss ", "  val_loss ", "  val_accuracy ", " images/s\n", "\ntest      loss ", "precision   recall",
         "accuracy is", "telaio evaluate --model model.telaio --data digits:2000,500"})
     EXPECT_THAT(out_, HasSubstr(part));
   EXPECT_EQ(files(), (std::set<std::string>{"h.json", "model.telaio"}));
