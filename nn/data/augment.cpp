@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include <fmt/format.h>
 
 #include <telaio/autograd/error.hpp>
 #include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/nn/option_list.hpp>
 #include <telaio/ops/kernels/random.hpp>
 
 namespace telaio::nn {
@@ -20,30 +21,18 @@ struct Option {
   std::string_view name;
   double Augmentation::*value;
   double most;
-  bool most_allowed;
 };
 
-constexpr std::array<Option, 7> options{{{"shift", &Augmentation::shift, 1e6, true},
-                                         {"rotate", &Augmentation::rotate, 180, true},
-                                         {"zoom", &Augmentation::zoom, 1, false},
-                                         {"shear", &Augmentation::shear, 80, true},
-                                         {"noise", &Augmentation::noise, 1, true},
-                                         {"erase", &Augmentation::erase, 1, true},
-                                         {"brightness", &Augmentation::brightness, 1, true}}};
+// Sizes shrink by less than all.
+constexpr double below_1 = 1 - std::numeric_limits<double>::epsilon() / 2;
 
-[[noreturn]] void bad(const std::string& problem) { throw Error(fmt::format("augmentation: {}", problem)); }
-
-double parse_amount(const Option& option, std::string_view text) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != end)
-    bad(fmt::format("{0} needs a number, as in {0}=0.1, got '{1}'", option.name, text));
-  if (!(value >= 0 && (option.most_allowed ? value <= option.most : value < option.most)))
-    bad(fmt::format("{} is {}, expected 0 … {}{}", option.name, text, option.most_allowed ? "" : "below ",
-                    option.most));
-  return value;
-}
+constexpr std::array<Option, 7> options{{{"shift", &Augmentation::shift, 1e6},
+                                         {"rotate", &Augmentation::rotate, 180},
+                                         {"zoom", &Augmentation::zoom, below_1},
+                                         {"shear", &Augmentation::shear, 80},
+                                         {"noise", &Augmentation::noise, 1},
+                                         {"erase", &Augmentation::erase, 1},
+                                         {"brightness", &Augmentation::brightness, 1}}};
 
 }  // namespace
 
@@ -55,27 +44,10 @@ bool Augmentation::any() const {
 Augmentation parse_augmentation(std::string_view text) {
   Augmentation augmentation;
   if (text == "none") return augmentation;
-  std::vector<std::string_view> seen;
-  while (!text.empty()) {
-    const std::string_view item = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), item.size() + 1));
-    const size_t equals = item.find('=');
-    const std::string_view name = item.substr(0, equals);
-    const std::string_view value = equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
-    if (std::find(seen.begin(), seen.end(), name) != seen.end()) bad(fmt::format("{} is given twice", name));
-    seen.push_back(name);
-    if (name == "flip") {
-      if (equals != std::string_view::npos && value != "0" && value != "1")
-        bad(fmt::format("flip takes 0, 1 or nothing, got '{}'", value));
-      augmentation.flip = value != "0";
-      continue;
-    }
-    const auto option = std::find_if(options.begin(), options.end(), [&](const Option& o) { return o.name == name; });
-    if (option == options.end())
-      bad(fmt::format("unknown option '{}', expected shift, rotate, zoom, shear, flip, noise, erase or brightness",
-                      name));
-    augmentation.*option->value = parse_amount(*option, value);
-  }
+  OptionList given("augmentation", text);
+  for (const Option& option : options) given.number(option.name, augmentation.*option.value, 0, option.most);
+  given.flag("flip", augmentation.flip);
+  given.finish();
   return augmentation;
 }
 

@@ -26,8 +26,8 @@ struct Augmentation {
   bool any() const;
 };
 
-/// From "shift=2,rotate=10,zoom=0.1,flip"; "" and "none" are no augmentation. Error that names the option that is
-/// unknown, given twice, without a number or out of range.
+/// From "shift=2,rotate=10,zoom=0.1,flip" (option_list.hpp); "" and "none" are no augmentation. Error that names the
+/// option that is unknown, given twice, without a number or out of range.
 Augmentation parse_augmentation(std::string_view text);
 /// What parse_augmentation reads back, exactly; "none" for none.
 std::string to_string(const Augmentation& augmentation);

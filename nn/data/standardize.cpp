@@ -7,24 +7,18 @@
 
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/nn/data/pixels.hpp>
+#include <telaio/nn/option_list.hpp>
 
 namespace telaio::nn {
 
 Standardization parse_standardization(std::string_view text) {
   Standardization steps;
   if (text == "none") return steps;
-  while (!text.empty()) {
-    const std::string_view name = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), name.size() + 1));
-    bool* step = name == "center"   ? &steps.center
-                 : name == "deskew" ? &steps.deskew
-                 : name == "pixels" ? &steps.pixels
-                                    : nullptr;
-    if (step == nullptr)
-      throw Error(fmt::format("standardization: unknown step '{}', expected center, deskew or pixels", name));
-    if (*step) throw Error(fmt::format("standardization: {} is given twice", name));
-    *step = true;
-  }
+  OptionList given("standardization", text);
+  given.flag("center", steps.center);
+  given.flag("deskew", steps.deskew);
+  given.flag("pixels", steps.pixels);
+  given.finish();
   return steps;
 }
 

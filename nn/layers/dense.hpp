@@ -23,8 +23,8 @@ struct Dense {
   void fields(Fields& f);
 };
 
-/// Rows of a table by index: integers [N,…] → [N,…,dim]. An index outside the vocabulary is an error when it is looked
-/// up. Parameter: weight [vocabulary,dim].
+/// Rows of a table by index: integers [N,…] → [N,…,dim]. Negative indices count from the end, as in `take`; one beyond
+/// the vocabulary is an error when it is looked up. Parameter: weight [vocabulary,dim].
 struct Embedding {
   static constexpr std::string_view type = "embedding";
   int64_t vocabulary = 0;

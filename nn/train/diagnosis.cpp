@@ -10,7 +10,7 @@ namespace telaio::nn {
 namespace {
 
 // Where "far from 100%" and "a gap" begin. Ten classes of digits are learnt to 99% and more by nets that are large
-// enough; what noise of single samples can make of an accuracy is below a point for sets of some thousand samples.
+// enough.
 constexpr double far_from_all = 0.98;
 constexpr double gap_worth_saying = 0.015;
 // What chance makes of an accuracy that was measured on few samples: two standard errors, as usual.

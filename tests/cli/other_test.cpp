@@ -87,7 +87,7 @@ TEST_F(TrainedProgram, RefusesModelFilesThatDoNotBelongTogether) {
           "'dense9.bias' is no parameter");
   refused([](nn::SafeTensors& f) { f.metadata["classes"] = "3"; }, "the classes are no list of names");
   refused([](nn::SafeTensors& f) { f.metadata["standardization"] = "shrink"; },
-          "standardization: unknown step 'shrink'");
+          "standardization: unknown option 'shrink'");
 }
 
 TEST_F(TrainedProgram, PredictsImages) {

@@ -24,7 +24,7 @@ TEST(Standardization, ParseAndPrint) {
   EXPECT_EQ(to_string(parse_standardization("none")), "none");
   EXPECT_FALSE(parse_standardization("").any());
   EXPECT_EQ(message_of([] { parse_standardization("centre"); }),
-            "standardization: unknown step 'centre', expected center, deskew or pixels");
+            "standardization: unknown option 'centre', expected center, deskew, pixels");
   EXPECT_EQ(message_of([] { parse_standardization("center,center"); }), "standardization: center is given twice");
 }
 
