@@ -1,6 +1,4 @@
 // `telaio train`: from a data set to a model file.
-#include <csignal>
-#include <ctime>
 #include <filesystem>
 #include <iostream>
 
@@ -20,6 +18,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "results.hpp"
+#include "stop_signals.hpp"
 
 namespace telaio::cli {
 
@@ -57,41 +56,6 @@ Examples:
 
 Exit code: 0 when it has finished, 2 when something given is wrong or the loss is no longer finite, 130 after Ctrl-C.
 )";
-
-volatile std::sig_atomic_t stop_requested = 0;
-volatile std::time_t stop_requested_at = 0;
-
-/// One press may arrive twice (from the terminal and from a program in between); one some seconds later means it.
-void request_stop(int signal) {
-  const std::time_t now = std::time(nullptr);
-  if (stop_requested && now > stop_requested_at + 1) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-  }
-  if (!stop_requested) stop_requested_at = now;
-  stop_requested = 1;
-}
-
-/// During its life Ctrl-C asks for a stop.
-class StopSignals {
- public:
-  StopSignals() {
-    struct sigaction action {};
-    action.sa_handler = request_stop;
-    sigaction(SIGINT, &action, &old_int_);
-    sigaction(SIGTERM, &action, &old_term_);
-  }
-  ~StopSignals() {
-    sigaction(SIGINT, &old_int_, nullptr);
-    sigaction(SIGTERM, &old_term_, nullptr);
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-
- private:
-  struct sigaction old_int_ {
-  }, old_term_{};
-};
 
 po::options_description train_options() {
   po::options_description options;
@@ -320,7 +284,7 @@ class Train {
                                           },
                                       .batch_end =
                                           [](nn::Training& training) {
-                                            if (stop_requested) training.stop("interrupted");
+                                            if (StopSignals::requested()) training.stop("interrupted");
                                           }}));
     options_.callbacks.push_back(std::make_shared<nn::ModelCheckpoint>(
         nn::ModelCheckpoint::Options{text("out"), data_.train.class_names, {{"data", data_note()}}, true}));
@@ -364,7 +328,7 @@ class Train {
   }
 
   int report(const nn::Model& model, const nn::FitResult& result) {
-    const bool stopped_inside = stop_requested != 0;
+    const bool stopped_inside = StopSignals::requested();
     if (result.best.epoch > 0) model.set_values(result.best.values);
     std::optional<nn::Evaluation> test;
     if (!data_.test.empty() && !stopped_inside)
