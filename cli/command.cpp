@@ -155,6 +155,12 @@ nn::Layer with_ending(const nn::Layer& network, nn::Ending ending) {
   return nn::Sequential(std::move(layers));
 }
 
+bool begins_with_rescaling(const nn::Layer& network) {
+  const auto* sequence = network.as<nn::Sequential>();
+  if (sequence != nullptr) return !sequence->layers.empty() && begins_with_rescaling(sequence->layers[0]);
+  return network.as<nn::Rescaling>() != nullptr;
+}
+
 nn::Model model_to_look_at(const std::string& name, const Shape& input) {
   if (std::filesystem::exists(name) && nn::is_model_file(name)) return nn::load_model(name).model;
   const NetworkChoice choice = choose_network(name, 10, {}, 0);

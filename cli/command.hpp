@@ -67,6 +67,9 @@ NetworkChoice choose_network(const std::string& name, int64_t classes, std::opti
 /// The network with a softmax, or a sigmoid on each output, behind it.
 nn::Layer with_ending(const nn::Layer& network, nn::Ending ending);
 
+/// Whether the first layer is a Rescaling.
+bool begins_with_rescaling(const nn::Layer& network);
+
 /// A model for looking at: a model file, or a network (for samples of shape `input`, where it does not say itself).
 nn::Model model_to_look_at(const std::string& name, const Shape& input);
 

@@ -58,9 +58,9 @@ int predict(const std::vector<std::string>& arguments) {
   po::options_description options;
   options.add_options()("model", po::value<std::string>()->value_name("FILE")->required(), "the trained model")(
       "image", po::value<std::vector<std::string>>()->value_name("IMAGE")->required(),
-      "a PNG image; --image may be left out")("top", po::value<int64_t>()->value_name("N")->default_value(1),
-                                              "show the N likeliest classes")("invert", po::bool_switch(),
-                                                                              "black on white becomes white on black")(
+      "a PNG image; --image may be left out")("top", po::value<int64_t>()->value_name("N"),
+                                              "show the N likeliest classes; 3 unless given")(
+      "invert", po::bool_switch(), "black on white becomes white on black")(
       "json", po::bool_switch(), "print JSON on standard output, and nothing else");
   po::positional_options_description positional;
   positional.add("image", -1);
@@ -73,7 +73,7 @@ int predict(const std::vector<std::string>& arguments) {
   const auto classes = static_cast<int64_t>(file.class_names.size());
   if (sample.rank() != 3 || (sample[2] != 1 && sample[2] != 3))
     throw Error(fmt::format("the model takes samples of shape {}, no images", to_string(sample)));
-  const int64_t top = (*given)["top"].as<int64_t>();
+  const int64_t top = given->count("top") ? (*given)["top"].as<int64_t>() : std::min<int64_t>(3, classes);
   if (top < 1 || top > classes) throw Error(fmt::format("--top is {}, expected 1 … {}", top, classes));
 
   std::vector<uint8_t> pixels;

@@ -6,23 +6,6 @@
 
 namespace telaio::cli {
 
-json::object as_json(const nn::History& history) {
-  json::array epochs;
-  for (const nn::EpochRecord& e : history.epochs) {
-    json::object record{{"epoch", e.epoch}, {"loss", number(e.loss)}};
-    if (e.accuracy) record["accuracy"] = number(*e.accuracy);
-    if (e.val_loss) record["val_loss"] = number(*e.val_loss);
-    if (e.val_accuracy) record["val_accuracy"] = number(*e.val_accuracy);
-    record["learning_rate"] = number(e.learning_rate);
-    record["seconds"] = number(e.seconds);
-    record["images_per_second"] = number(e.images_per_second);
-    epochs.push_back(std::move(record));
-  }
-  json::object root;
-  root["epochs"] = std::move(epochs);
-  return root;
-}
-
 json::object as_json(const nn::Evaluation& evaluation, const std::vector<std::string>& class_names) {
   json::object root{{"samples", evaluation.samples}, {"loss", number(evaluation.loss)}};
   if (!evaluation.confusion) return root;

@@ -7,12 +7,9 @@
 #include <boost/json.hpp>
 
 #include <telaio/nn/train/evaluate.hpp>
-#include <telaio/nn/train/history.hpp>
 
 namespace telaio::cli {
 
-/// {"epochs": [{"epoch": 1, "loss": …, …}, …]}
-boost::json::object as_json(const nn::History& history);
 /// {"samples", "loss", "accuracy", "classes": [{"name", "precision", "recall", "f1", "images"}], "confusion": [[…]]}
 boost::json::object as_json(const nn::Evaluation& evaluation, const std::vector<std::string>& class_names);
 /// "28×28×1".

@@ -228,7 +228,9 @@ class Train {
     if (!choice.input.empty() && !(choice.input == sample))
       throw Error(fmt::format("{}: the network is for samples of shape {}, those of {} have {}", text("model"),
                               to_string(choice.input), data_.source, to_string(sample)));
-    const nn::ModelOptions options{.name = choice.name, .seed = options_.seed};
+    nn::ModelOptions options{.name = choice.name, .seed = options_.seed};
+    // A network that scales bytes itself gets bytes.
+    if (begins_with_rescaling(choice.network) && data_.train.inputs.dtype() == u8) options.input = u8;
     nn::Model model(choice.network, sample, options);
     if (!(model.output_shape() == Shape{classes}))
       throw Error(fmt::format("{}: the network's output has shape {}, {} has {} classes: expected [{}]", text("model"),
@@ -294,7 +296,7 @@ class Train {
 
   json::value history_json(const nn::Model& model, const nn::History& history,
                            const std::optional<nn::Evaluation>& test, const nn::Best& best) const {
-    json::object root = as_json(history);
+    json::object root = nn::parse_json(nn::to_json(history), "history").as_object();
     if (test) root["test"] = {{"loss", number(test->loss)}, {"accuracy", number(test->accuracy().value_or(0))}};
     root["model"] = model.name();
     root["data"] = data_.source;

@@ -157,6 +157,7 @@ void LearningRateScheduler::on_epoch_begin(Training& training) {
 }
 
 void CSVLogger::on_epoch_end(Training& training) { write_file(path_, to_csv(training.history())); }
+void JSONLogger::on_epoch_end(Training& training) { write_file(path_, to_json(training.history())); }
 
 void LambdaCallback::on_epoch_end(Training& training) {
   if (functions_.epoch_end) functions_.epoch_end(training);

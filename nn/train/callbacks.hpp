@@ -101,6 +101,16 @@ class CSVLogger final : public Callback {
   std::string path_;
 };
 
+/// The same as JSON: to_json(History).
+class JSONLogger final : public Callback {
+ public:
+  explicit JSONLogger(std::string path) : path_(std::move(path)) {}
+  void on_epoch_end(Training& training) override;
+
+ private:
+  std::string path_;
+};
+
 /// Calls a function at the end of an epoch, of a batch, of the training: for what needs no class of its own.
 class LambdaCallback final : public Callback {
  public:

@@ -31,5 +31,8 @@ struct History {
 
 /// A table with a header line: epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,images_per_second.
 std::string to_csv(const History& history);
+/// {"epochs": [{"epoch": 1, "loss": …, "accuracy": …, "val_loss": …, "val_accuracy": …, "learning_rate": …, "seconds":
+/// …, "images_per_second": …}, …]}; what there is none of is left out, and what is not finite is null.
+std::string to_json(const History& history);
 
 }  // namespace telaio::nn

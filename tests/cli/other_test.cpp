@@ -112,8 +112,10 @@ TEST_F(TrainedProgram, PredictsImages) {
   }
   EXPECT_GT(right, 12) << "the pixels reach the model as they did in training";
 
-  ASSERT_EQ(run("predict --model model.telaio --top 3 0.png"), 0) << err_;
-  EXPECT_EQ(std::count(out_.begin(), out_.end(), '%'), 3);
+  for (const auto& [option, classes] : {std::pair{"", 3}, {"--top 1", 1}, {"--top 10", 10}}) {
+    ASSERT_EQ(run(fmt::format("predict --model model.telaio {} 0.png", option)), 0) << err_;
+    EXPECT_EQ(std::count(out_.begin(), out_.end(), '%'), classes);
+  }
   EXPECT_THAT(out_, StartsWith("0.png"));
 
   // In colour, and black on white, it is the same picture.

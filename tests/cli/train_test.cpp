@@ -48,8 +48,8 @@ TEST_F(TrainProgram, KeepsAModelAndReportsIt) {
   for (const char* part :
        {"2,000 training and 500 test images of 28×28×1, 10 classes", "dense: 669,706 parameters, 668,672 multiply-adds",
         "2 epochs in batches of 128, adam, learning rate 0.002 (cosine), seed 1", "\nepoch 1/2  loss ",
-        "\nepoch 2/2  loss ", "  val_loss ", "  val_accuracy ", " images/s\n", "\ntest      loss ", "precision   recall",
-        "accuracy is", "telaio evaluate --model model.telaio --data digits:2000,500"})
+        "\nepoch 2/2  loss ", "  val_loss ", "  val_accuracy ", " images/s\n", "\ntest      loss ",
+        "precision   recall", "accuracy is", "telaio evaluate --model model.telaio --data digits:2000,500"})
     EXPECT_THAT(out_, HasSubstr(part));
   EXPECT_EQ(files(), (std::set<std::string>{"h.json", "model.telaio"}));
 
@@ -229,6 +229,16 @@ TEST_F(TrainProgram, LearnsFromEveryKindOfData) {
   write("net.json", R"({"name": "tiny", "layers": [{"dense": {"units": 4, "activation": "tanh"}}, {"dense": 2}]})");
   ASSERT_EQ(run("train --data points.csv --model net.json --epochs 40 --lr 0.05 --out d.telaio"), 0) << err_;
   EXPECT_THAT(out_, AllOf(HasSubstr("tiny: 22 parameters"), HasSubstr("accuracy 100.00%")));
+}
+
+TEST_F(TrainProgram, ANetworkThatScalesBytesItselfGetsBytes) {
+  write("a.json", R"({"name": "n", "layers": ["rescaling", "flatten", {"dense": 10}]})");
+  write("b.json", R"({"name": "n", "layers": ["flatten", {"dense": 10}]})");
+  ASSERT_EQ(run("train --data digits:300,100 --model a.json --epochs 2 --history a.history --quiet"), 0) << err_;
+  ASSERT_EQ(run("evaluate --model model.telaio --data digits:10,100"), 0) << err_;
+  ASSERT_EQ(run("train --data digits:300,100 --model b.json --epochs 2 --history b.history --quiet"), 0) << err_;
+  EXPECT_NEAR(json(content(at("a.history"))).at("test").at("loss").as_double(),
+              json(content(at("b.history"))).at("test").at("loss").as_double(), 1e-4);
 }
 
 TEST_F(TrainProgram, TrainsBothEndings) {

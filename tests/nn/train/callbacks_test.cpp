@@ -159,6 +159,18 @@ TEST(CSVLogger, WritesTheHistory) {
             "no error");
 }
 
+TEST(JSONLogger, WritesTheHistory) {
+  const TempDir dir;
+  const std::string path = dir / "log.json";
+  const FitResult result = Scripted({3, 2}).run({std::make_shared<JSONLogger>(path)});
+  EXPECT_EQ(content(path), to_json(result.history));
+  EXPECT_EQ(
+      to_json(History{{{.epoch = 1, .loss = 0.5, .val_loss = NAN, .seconds = 2}}}),
+      "{\n  \"epochs\": [\n    {\n      \"epoch\": 1,\n      \"loss\": 0.5,\n      \"val_loss\": null,\n"
+      "      \"learning_rate\": 0.0,\n      \"seconds\": 2.0,\n      \"images_per_second\": 0.0\n    }\n  ]\n}\n");
+  EXPECT_EQ(to_json(History{}), "{\n  \"epochs\": []\n}\n");
+}
+
 TEST(ProgressBar, ALineAnEpoch) {
   std::FILE* file = std::tmpfile();
   Scripted({3, 2}).run({std::make_shared<ProgressBar>(file)});
