@@ -165,9 +165,9 @@ class Train {
         shape_text(data_.train.sample_shape()), data_.train.classes());
     say("model     {}: {} parameters, {} multiply-adds an image, {} at the end\n", model.name(),
         nn::with_commas(model.parameter_count()), nn::with_commas(model.multiply_adds()), name_of(model.ending()));
-    say("training  {} epochs in batches of {}, {}, learning rate {} ({}), seed {}, {} {}\n", options_.epochs,
-        options_.batch_size, text("optimizer"), optimizer_.learning_rate, nn::to_string(options_.schedule),
-        options_.seed, thread_count(), thread_count() == 1 ? "thread" : "threads");
+    say("training  {} {} in batches of {}, {}, learning rate {} ({}), seed {}, {} {}\n", options_.epochs,
+        options_.epochs == 1 ? "epoch" : "epochs", options_.batch_size, text("optimizer"), optimizer_.learning_rate,
+        nn::to_string(options_.schedule), options_.seed, thread_count(), thread_count() == 1 ? "thread" : "threads");
     if (options_.resume) say("resumed   from {}\n", out);
 
     nn::FitResult result;

@@ -44,9 +44,10 @@ void ProgressBar::on_batch_end(Training& training) {
   const int64_t full = cells * training.images() / training.images_in_epoch();
   const double rate = training.images_per_second();
   const double left = static_cast<double>(training.images_in_epoch() - training.images()) / rate;
-  fmt::print(stderr, "\r\033[Kepoch {}/{} [{}{}] {}  {}  {:.0f} images/s", training.epoch(), training.options().epochs,
-             std::string(static_cast<size_t>(full), '#'), std::string(static_cast<size_t>(cells - full), '.'),
-             duration(left), measured(training.loss(), training.accuracy(), ""), rate);
+  fmt::print(stderr, "\r\033[Kepoch {}/{} [{}{}] {} left  {}  {:.0f} images/s", training.epoch(),
+             training.options().epochs, std::string(static_cast<size_t>(full), '#'),
+             std::string(static_cast<size_t>(cells - full), '.'), duration(left),
+             measured(training.loss(), training.accuracy(), ""), rate);
   std::fflush(stderr);
 }
 
