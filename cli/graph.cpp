@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <telaio/autograd/builtin.hpp>
 #include <telaio/autograd/draw.hpp>
 #include <telaio/autograd/node.hpp>
 #include <telaio/nn/io/file.hpp>
@@ -91,20 +92,20 @@ int graph(const std::vector<std::string>& arguments) {
   const auto& out = (*given)["out"].as<std::string>();
   if (!out.ends_with(".dot") && !out.ends_with(".svg"))
     throw Error(fmt::format("{}: expected a name that ends in .dot or .svg", out));
-  const Shape input = given->count("input") ? parse_shape((*given)["input"].as<std::string>()) : Shape();
-  const nn::Model model = model_to_look_at((*given)["model"].as<std::string>(), input);
+  const Shape given_shape = given->count("input") ? parse_shape((*given)["input"].as<std::string>()) : Shape();
+  const nn::Model model = model_to_look_at((*given)["model"].as<std::string>(), given_shape);
 
   Shape batch = model.sample_shape();
   batch.insert(0, 1);
-  const Tensor x = zeros(batch, model.input_dtype());
+  const Tensor x = input("x", {model.input_dtype(), batch});
   std::vector<Tensor> ends;
   if ((*given)["backward"].as<bool>()) {
     // As targets a class, or where the model ends otherwise, numbers.
     const bool classes = model.ending() == nn::Ending::softmax;
     Shape outputs = model.output_shape();
     outputs.insert(0, 1);
-    const auto [loss, gradients] =
-        nn::Trainer(model).graph(x, classes ? zeros({1}, i64) : zeros(outputs, model.dtype()));
+    const TensorSpec targets = classes ? TensorSpec{i64, {1}} : TensorSpec{model.dtype(), outputs};
+    const auto [loss, gradients] = nn::Trainer(model).graph(x, input("targets", targets));
     ends = gradients;
     ends.push_back(loss);
   } else {

@@ -187,7 +187,7 @@ Multiply-adds per sample: 1,361,664
 TEST_F(LookProgram, GraphDrawsForwardAndBackward) {
   ASSERT_EQ(run("graph --model linear --out forward.dot"), 0) << err_;
   const std::string forward = content(at("forward.dot"));
-  EXPECT_THAT(forward, AllOf(StartsWith("digraph"), HasSubstr("matmul"), HasSubstr("dense1")));
+  EXPECT_THAT(forward, AllOf(StartsWith("digraph"), HasSubstr("matmul"), HasSubstr("dense1"), HasSubstr("f32[1,28,28,1]")));
   ASSERT_EQ(run("graph --model linear --backward --out backward.dot --json"), 0) << err_;
   EXPECT_GT(content(at("backward.dot")).size(), forward.size());
   EXPECT_EQ(json(out_).at("file").as_string(), "backward.dot");
