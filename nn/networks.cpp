@@ -15,7 +15,11 @@ const std::vector<std::string>& network_names() {
 
 Layer network_named(std::string_view name, const NetworkOptions& options) {
   std::vector<Layer> layers;
-  const auto add = [&](Layer layer) { layers.push_back(std::move(layer)); };
+  // Messages name the layer: a line in this file would tell nobody anything.
+  const auto add = [&]<class L>(L layer) {
+    layer.where = SourceLocation();
+    layers.emplace_back(std::move(layer));
+  };
   const auto dropout = [&] {
     if (options.dropout != 0) add(Dropout{options.dropout});
   };
