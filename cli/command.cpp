@@ -1,12 +1,16 @@
 #include "command.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <numeric>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -46,7 +50,8 @@ std::string suggestion(const std::string& name, const std::vector<std::string>& 
   std::string matches;
   for (size_t i = 0; i < near.size() && i < 4 && near[i].first <= std::max<size_t>(2, name.size() / 3); ++i)
     matches += fmt::format("{}{}", matches.empty() ? "" : ", ", near[i].second);
-  return matches.empty() ? "" : fmt::format("; is it one of {}?", matches);
+  if (matches.empty()) return "";
+  return fmt::format("; is it {}{}?", matches.find(',') == std::string::npos ? "" : "one of ", matches);
 }
 
 std::optional<po::variables_map> parse(const std::vector<std::string>& arguments, const po::options_description& given,
@@ -59,7 +64,14 @@ std::optional<po::variables_map> parse(const std::vector<std::string>& arguments
   try {
     // Options are written out: an abbreviation that works today could mean two things tomorrow.
     const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-    po::store(po::command_line_parser(arguments).options(options).positional(positional).style(style).run(), values);
+    const auto parsed = po::command_line_parser(arguments).options(options).positional(positional).style(style).run();
+    // A minus would be taken for 2^64 minus the number.
+    for (const auto& option : parsed.options)
+      if (option.string_key == "seed" && !option.value.empty() && option.value[0].starts_with('-'))
+        throw po::error(fmt::format("--seed is {}, expected a whole number of at least 0", option.value[0]));
+    po::store(parsed, values);
+  } catch (const po::too_many_positional_options_error&) {
+    throw po::error("something stands there without an option; options are written as --name value");
   } catch (const po::unknown_option& error) {
     std::vector<std::string> names;
     for (const auto& option : options.options()) names.push_back("--" + option->long_name());
@@ -92,8 +104,9 @@ std::string one_line(std::string_view message) {
 Shape parse_shape(const std::string& text) {
   Shape shape;
   std::string_view rest = text;
-  while (!rest.empty()) {
+  for (bool more = true; more;) {
     const std::string_view item = rest.substr(0, rest.find_first_of(",x"));
+    more = item.size() < rest.size();
     rest.remove_prefix(std::min(rest.size(), item.size() + 1));
     int64_t size = 0;
     const auto [stop, error] = std::from_chars(item.data(), item.data() + item.size(), size);
@@ -101,7 +114,6 @@ Shape parse_shape(const std::string& text) {
       throw po::error(fmt::format("'{}' is no shape: expected sizes of 1 or more, as in 28,28,1", text));
     shape.push_back(size);
   }
-  if (shape.empty()) throw po::error("the shape is empty: expected sizes, as in 28,28,1");
   return shape;
 }
 
@@ -129,16 +141,25 @@ NetworkChoice choose_network(const std::string& name, int64_t classes, std::opti
   const auto& known = nn::network_names();
   if (std::find(known.begin(), known.end(), name) != known.end()) {
     const nn::NetworkOptions options{classes, ending.value_or(nn::Ending::softmax), dropout};
-    return {nn::network_named(name, options), name, {}};
+    return {nn::network_named(name, options), name, {}, ""};
   }
-  if (!std::filesystem::exists(name))
+  if (!nn::path_exists(name))
     throw Error(fmt::format("there is no model '{}': expected {}, or a file", name, fmt::join(known, ", ")));
   if (nn::is_model_file(name))
     throw Error(fmt::format("{}: is a trained model; expected a description of a network (JSON)", name));
   if (dropout != 0) throw Error("--dropout is for the built-in models: a model in a file has its own layers");
   nn::NetworkDescription description = nn::parse_network(nn::read_file(name), name);
   if (description.name.empty()) description.name = std::filesystem::path(name).stem().string();
-  return {description.network, description.name, description.input};
+  return {description.network, description.name, description.input, name};
+}
+
+nn::Model build(const NetworkChoice& choice, const Shape& sample, const nn::ModelOptions& options) {
+  try {
+    return nn::Model(choice.network, sample, options);
+  } catch (const Error& error) {
+    if (choice.file.empty()) throw;
+    throw Error(fmt::format("{}: {}", choice.file, error.what()));
+  }
 }
 
 nn::Layer with_ending(const nn::Layer& network, nn::Ending ending) {
@@ -150,10 +171,46 @@ nn::Layer with_ending(const nn::Layer& network, nn::Ending ending) {
 }
 
 nn::Model model_to_look_at(const std::string& name, const Shape& input) {
-  if (std::filesystem::exists(name) && nn::is_model_file(name)) return nn::load_model(name).model;
+  const auto check_input = [&](const Shape& own) {
+    if (!input.empty() && !(input == own))
+      throw Error(fmt::format("{}: the model takes samples of shape {}, --input is {}", name, to_string(own),
+                              to_string(input)));
+  };
+  if (nn::path_exists(name) && nn::is_model_file(name)) {
+    const nn::Model model = nn::load_model(name).model;
+    check_input(model.sample_shape());
+    return model;
+  }
   const NetworkChoice choice = choose_network(name, 10, {}, 0);
+  if (!choice.input.empty()) check_input(choice.input);
   const Shape sample = !input.empty() ? input : !choice.input.empty() ? choice.input : Shape{28, 28, 1};
-  return nn::Model(choice.network, sample, {.name = choice.name});
+  return build(choice, sample, {.name = choice.name});
+}
+
+void check_classifies(const nn::Model& model, const std::string& path) {
+  if (model.ending() == nn::Ending::linear || model.output_shape().rank() != 1)
+    throw Error(
+        fmt::format("{}: the model is no classifier: expected a softmax or a sigmoid for each class at its end, "
+                    "it gives {} with a {} ending",
+                    path, to_string(model.output_shape()), name_of(model.ending())));
+}
+
+void check_can_write(const std::string& path) {
+  const auto fail = [&](const std::string& reason) {
+    throw Error(fmt::format("{}: cannot be written: {}", path, reason));
+  };
+  std::error_code error;
+  namespace fs = std::filesystem;
+  if (nn::directory_exists(path)) fail("it is a directory");
+  fs::path changed = path;
+  const bool exists = nn::path_exists(path);
+  if (exists && fs::is_regular_file(path, error)) changed = fs::canonical(path, error);
+  if (!exists || fs::is_regular_file(path, error)) {
+    // The file is written beside and renamed.
+    changed = changed.parent_path().empty() ? "." : changed.parent_path();
+    if (!nn::directory_exists(changed.string())) fail(fmt::format("there is no directory {}", changed.string()));
+  }
+  if (access(changed.c_str(), W_OK) != 0) fail(std::generic_category().message(errno));
 }
 
 json::value number(double value) { return std::isfinite(value) ? json::value(value) : json::value(nullptr); }

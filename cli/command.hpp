@@ -57,16 +57,27 @@ po::options_description threads_option();
 struct NetworkChoice {
   nn::Layer network;
   std::string name;
-  Shape input;  ///< empty where the description leaves it open
+  Shape input;       ///< empty where the description leaves it open
+  std::string file;  ///< that describes it; "" for a built-in one
 };
 /// `classes`, `ending` and `dropout` are for the built-in ones.
 NetworkChoice choose_network(const std::string& name, int64_t classes, std::optional<nn::Ending> ending,
                              double dropout);
+/// The model of a choice. Errors name its file.
+nn::Model build(const NetworkChoice& choice, const Shape& sample, const nn::ModelOptions& options);
 /// The network with a softmax, or a sigmoid on each output, behind it.
 nn::Layer with_ending(const nn::Layer& network, nn::Ending ending);
 
 /// A model for looking at: a model file, or a network (for samples of shape `input`, where it does not say itself).
+/// Error when it does and `input` is another.
 nn::Model model_to_look_at(const std::string& name, const Shape& input);
+
+/// Error when a model from a file does not end in probabilities of classes.
+void check_classifies(const nn::Model& model, const std::string& path);
+
+/// Error "PATH: cannot be written: …" for what would fail after all the work: a directory, or a file in a directory
+/// that is not there or may not be changed.
+void check_can_write(const std::string& path);
 
 /// null where a number is not finite.
 json::value number(double value);
