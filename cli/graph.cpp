@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <telaio/autograd/draw.hpp>
+#include <telaio/autograd/node.hpp>
 #include <telaio/nn/io/file.hpp>
 #include <telaio/nn/io/json.hpp>
 #include <telaio/nn/train/trainer.hpp>
@@ -24,7 +25,7 @@ namespace {
 
 constexpr const char* help_text = R"(Draws the graph of tensor ops that a model is.
 
-Usage: telaio graph [--model NAME|FILE] [--input SHAPE] [--backward] --out FILE.dot|FILE.svg
+Usage: telaio graph [--model NAME|FILE] [--input SHAPE] [--backward] [--json] --out FILE.dot|FILE.svg
 
 The forward graph is blue, one box a layer. --backward draws a step of training: with the loss, and in orange the
 gradients that Telaio derives from it. SVG is drawn by Graphviz (Debian: graphviz); the .dot file is its input.
@@ -83,12 +84,14 @@ int graph(const std::vector<std::string>& arguments) {
       "input", po::value<std::string>()->value_name("SHAPE"),
       "shape of a sample, where the model does not say itself; 28,28,1 unless given")(
       "backward", po::bool_switch(), "draw the loss and its gradients, too")(
+      "json", po::bool_switch(), "print JSON on standard output, and nothing else")(
       "out", po::value<std::string>()->value_name("FILE")->required(), "the picture: a name that ends in .dot or .svg");
   const auto given = parse(arguments, options, {}, help_text, examples_text);
   if (!given) return ok;
   const auto& out = (*given)["out"].as<std::string>();
   if (!out.ends_with(".dot") && !out.ends_with(".svg"))
     throw Error(fmt::format("{}: expected a name that ends in .dot or .svg", out));
+  check_can_write(out);
   const Shape input = given->count("input") ? parse_shape((*given)["input"].as<std::string>()) : Shape();
   const nn::Model model = model_to_look_at((*given)["model"].as<std::string>(), input);
 
@@ -110,7 +113,15 @@ int graph(const std::vector<std::string>& arguments) {
   }
   const std::string dot = to_dot(ends);
   nn::write_file(out, out.ends_with(".svg") ? drawn_by_graphviz(dot) : dot);
-  fmt::print("{} shows the {} of {}\n", out, (*given)["backward"].as<bool>() ? "step" : "graph", model.name());
+  const bool backward = (*given)["backward"].as<bool>();
+  if ((*given)["json"].as<bool>()) {
+    fmt::print("{}", nn::pretty(json::object{{"file", out},
+                                             {"model", model.name()},
+                                             {"backward", backward},
+                                             {"nodes", topological_order(ends).size()}}));
+    return ok;
+  }
+  fmt::print("{} shows the {} of {}\n", out, backward ? "step" : "graph", model.name());
   return ok;
 }
 
