@@ -46,7 +46,8 @@ std::string suggestion(const std::string& name, const std::vector<std::string>& 
   std::string matches;
   for (size_t i = 0; i < near.size() && i < 4 && near[i].first <= std::max<size_t>(2, name.size() / 3); ++i)
     matches += fmt::format("{}{}", matches.empty() ? "" : ", ", near[i].second);
-  return matches.empty() ? "" : fmt::format("; is it one of {}?", matches);
+  if (matches.empty()) return "";
+  return fmt::format("; is it {}{}?", matches.find(',') == std::string::npos ? "" : "one of ", matches);
 }
 
 std::optional<po::variables_map> parse(const std::vector<std::string>& arguments, const po::options_description& given,
@@ -59,7 +60,10 @@ std::optional<po::variables_map> parse(const std::vector<std::string>& arguments
   try {
     // Options are written out: an abbreviation that works today could mean two things tomorrow.
     const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-    po::store(po::command_line_parser(arguments).options(options).positional(positional).style(style).run(), values);
+    const auto parsed = po::command_line_parser(arguments).options(options).positional(positional).style(style).run();
+    po::store(parsed, values);
+  } catch (const po::too_many_positional_options_error&) {
+    throw po::error("something stands there without an option; options are written as --name value");
   } catch (const po::unknown_option& error) {
     std::vector<std::string> names;
     for (const auto& option : options.options()) names.push_back("--" + option->long_name());
@@ -92,8 +96,9 @@ std::string one_line(std::string_view message) {
 Shape parse_shape(const std::string& text) {
   Shape shape;
   std::string_view rest = text;
-  while (!rest.empty()) {
+  for (bool more = true; more;) {
     const std::string_view item = rest.substr(0, rest.find_first_of(",x"));
+    more = item.size() < rest.size();
     rest.remove_prefix(std::min(rest.size(), item.size() + 1));
     int64_t size = 0;
     const auto [stop, error] = std::from_chars(item.data(), item.data() + item.size(), size);
@@ -101,7 +106,6 @@ Shape parse_shape(const std::string& text) {
       throw po::error(fmt::format("'{}' is no shape: expected sizes of 1 or more, as in 28,28,1", text));
     shape.push_back(size);
   }
-  if (shape.empty()) throw po::error("the shape is empty: expected sizes, as in 28,28,1");
   return shape;
 }
 
@@ -126,7 +130,7 @@ int threads_of(const po::variables_map& given) {
 
 uint64_t seed_of(const po::variables_map& given) {
   const auto seed = given["seed"].as<int64_t>();
-  if (seed < 0) throw po::error(fmt::format("--seed is {}, expected at least 0", seed));
+  if (seed < 0) throw po::error(fmt::format("--seed is {}, expected a whole number of at least 0", seed));
   return static_cast<uint64_t>(seed);
 }
 
@@ -135,16 +139,25 @@ NetworkChoice choose_network(const std::string& name, int64_t classes, std::opti
   const auto& known = nn::network_names();
   if (std::find(known.begin(), known.end(), name) != known.end()) {
     const nn::NetworkOptions options{classes, ending.value_or(nn::Ending::softmax), dropout};
-    return {nn::network_named(name, options), name, {}};
+    return {nn::network_named(name, options), name, {}, ""};
   }
-  if (!std::filesystem::exists(name))
+  if (!nn::path_exists(name))
     throw Error(fmt::format("there is no model '{}': expected {}, or a file", name, fmt::join(known, ", ")));
   if (nn::is_model_file(name))
     throw Error(fmt::format("{}: is a trained model; expected a description of a network (JSON)", name));
   if (dropout != 0) throw Error("--dropout is for the built-in models: a model in a file has its own layers");
   nn::NetworkDescription description = nn::parse_network(nn::read_file(name), name);
   if (description.name.empty()) description.name = std::filesystem::path(name).stem().string();
-  return {description.network, description.name, description.input};
+  return {description.network, description.name, description.input, name};
+}
+
+nn::Model build(const NetworkChoice& choice, const Shape& sample, const nn::ModelOptions& options) {
+  try {
+    return nn::Model(choice.network, sample, options);
+  } catch (const Error& error) {
+    if (choice.file.empty()) throw;
+    throw Error(fmt::format("{}: {}", choice.file, error.what()));
+  }
 }
 
 nn::Layer with_ending(const nn::Layer& network, nn::Ending ending) {
@@ -162,10 +175,28 @@ bool begins_with_rescaling(const nn::Layer& network) {
 }
 
 nn::Model model_to_look_at(const std::string& name, const Shape& input) {
-  if (std::filesystem::exists(name) && nn::is_model_file(name)) return nn::load_model(name).model;
+  const auto check_input = [&](const Shape& own) {
+    if (!input.empty() && !(input == own))
+      throw Error(fmt::format("{}: the model takes samples of shape {}, --input is {}", name, to_string(own),
+                              to_string(input)));
+  };
+  if (nn::path_exists(name) && nn::is_model_file(name)) {
+    const nn::Model model = nn::load_model(name).model;
+    check_input(model.sample_shape());
+    return model;
+  }
   const NetworkChoice choice = choose_network(name, 10, {}, 0);
+  if (!choice.input.empty()) check_input(choice.input);
   const Shape sample = !input.empty() ? input : !choice.input.empty() ? choice.input : Shape{28, 28, 1};
-  return nn::Model(choice.network, sample, {.name = choice.name});
+  return build(choice, sample, {.name = choice.name});
+}
+
+void check_classifies(const nn::Model& model, const std::string& path) {
+  if (model.ending() == nn::Ending::linear || model.output_shape().rank() != 1)
+    throw Error(
+        fmt::format("{}: the model is no classifier: expected a softmax or a sigmoid for each class at its end, "
+                    "it gives {} with a {} ending",
+                    path, to_string(model.output_shape()), name_of(model.ending())));
 }
 
 json::value number(double value) { return std::isfinite(value) ? json::value(value) : json::value(nullptr); }

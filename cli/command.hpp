@@ -59,11 +59,14 @@ uint64_t seed_of(const po::variables_map& given);
 struct NetworkChoice {
   nn::Layer network;
   std::string name;
-  Shape input;  ///< empty where the description leaves it open
+  Shape input;       ///< empty where the description leaves it open
+  std::string file;  ///< that describes it; "" for a built-in one
 };
 /// `classes`, `ending` and `dropout` are for the built-in ones.
 NetworkChoice choose_network(const std::string& name, int64_t classes, std::optional<nn::Ending> ending,
                              double dropout);
+/// The model of a choice. Errors name its file.
+nn::Model build(const NetworkChoice& choice, const Shape& sample, const nn::ModelOptions& options);
 /// The network with a softmax, or a sigmoid on each output, behind it.
 nn::Layer with_ending(const nn::Layer& network, nn::Ending ending);
 
@@ -71,7 +74,11 @@ nn::Layer with_ending(const nn::Layer& network, nn::Ending ending);
 bool begins_with_rescaling(const nn::Layer& network);
 
 /// A model for looking at: a model file, or a network (for samples of shape `input`, where it does not say itself).
+/// Error when it does and `input` is another.
 nn::Model model_to_look_at(const std::string& name, const Shape& input);
+
+/// Error when a model from a file does not end in probabilities of classes.
+void check_classifies(const nn::Model& model, const std::string& path);
 
 /// null where a number is not finite.
 json::value number(double value);

@@ -44,6 +44,9 @@ int data(const std::vector<std::string>& arguments) {
   if (!given) return ok;
   const Threads threads(threads_of(*given));
   const auto& out = (*given)["out"].as<std::string>();
+  for (const auto& [name, lowest] : {std::pair{"count", 1}, {"test-count", 0}})
+    if (const int64_t count = (*given)[name].as<int64_t>(); count < lowest)
+      throw Error(fmt::format("--{} is {}, expected at least {}", name, count, lowest));
   const nn::Dataset made = nn::make_digits({.train = (*given)["count"].as<int64_t>(),
                                             .test = (*given)["test-count"].as<int64_t>(),
                                             .seed = seed_of(*given)});

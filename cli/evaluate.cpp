@@ -6,6 +6,7 @@
 #include <telaio/nn/data/dataset.hpp>
 #include <telaio/nn/io/json.hpp>
 #include <telaio/nn/train/evaluate.hpp>
+#include <telaio/nn/train/preparation.hpp>
 
 #include "command.hpp"
 #include "commands.hpp"
@@ -37,6 +38,14 @@ Exit code: 0, or 2 when something given is wrong.
 nn::Samples with_classes_of(const nn::ModelFile& file, nn::Samples samples, const std::string& source) {
   const auto& names = file.class_names;
   if (names == samples.class_names) return samples;
+  if (names.empty()) {  // the model does not say: as the data count them
+    if (samples.classes() > nn::class_count(file.model))
+      throw Error(fmt::format("{}: {} classes, the model tells {} apart", source, samples.classes(),
+                              nn::class_count(file.model)));
+    for (int64_t c = samples.classes(); c < nn::class_count(file.model); ++c)
+      samples.class_names.push_back(fmt::format("{}", c));
+    return samples;
+  }
   std::vector<int64_t> order;
   for (const std::string& name : samples.class_names) {
     const auto found = std::find(names.begin(), names.end(), name);
@@ -65,22 +74,29 @@ int evaluate(const std::vector<std::string>& arguments) {
   if (!given) return ok;
   const Threads threads(threads_of(*given));
 
-  const nn::ModelFile file = nn::load_model((*given)["model"].as<std::string>());
+  std::string part = given->count("part") ? (*given)["part"].as<std::string>() : "";
+  if (given->count("part") && part != "test" && part != "train")
+    throw Error(fmt::format("--part is '{}', expected test or train", part));
+  const auto& model_path = (*given)["model"].as<std::string>();
+  const nn::ModelFile file = nn::load_model(model_path);
+  check_classifies(file.model, model_path);
   const nn::Dataset data = nn::load_dataset((*given)["data"].as<std::string>());
-  std::string part = data.test.empty() ? "train" : "test";
-  if (given->count("part")) part = (*given)["part"].as<std::string>();
-  if (part != "test" && part != "train") throw Error(fmt::format("--part is '{}', expected test or train", part));
+  if (part.empty()) part = data.test.empty() ? "train" : "test";
   if (part == "test" && data.test.empty()) throw Error(fmt::format("{}: there is no test part", data.source));
   const nn::Samples samples = with_classes_of(file, part == "test" ? data.test : data.train, data.source);
 
+  if (!(samples.sample_shape() == file.model.sample_shape()))
+    throw Error(fmt::format("{}: samples of shape {}, but {} takes {}", data.source, to_string(samples.sample_shape()),
+                            model_path, to_string(file.model.sample_shape())));
+
   const nn::Evaluation result = nn::evaluate(file.model, samples, {.standardization = file.standardization});
   if ((*given)["json"].as<bool>()) {
-    fmt::print("{}", nn::pretty(as_json(result, file.class_names)));
+    fmt::print("{}", nn::pretty(as_json(result, samples.class_names)));
     return ok;
   }
   fmt::print("{} {} images of {}: loss {:.4f}  accuracy {:.2f}%\n\n{}\n{}", result.samples, part, data.source,
-             result.loss, 100 * result.accuracy().value_or(0), nn::class_table(*result.confusion, file.class_names),
-             nn::confusion_table(*result.confusion, file.class_names));
+             result.loss, 100 * result.accuracy().value_or(0), nn::class_table(*result.confusion, samples.class_names),
+             nn::confusion_table(*result.confusion, samples.class_names));
   return ok;
 }
 

@@ -92,6 +92,7 @@ int graph(const std::vector<std::string>& arguments) {
   const auto& out = (*given)["out"].as<std::string>();
   if (!out.ends_with(".dot") && !out.ends_with(".svg"))
     throw Error(fmt::format("{}: expected a name that ends in .dot or .svg", out));
+  nn::check_writable(out);
   const Shape given_shape = given->count("input") ? parse_shape((*given)["input"].as<std::string>()) : Shape();
   const nn::Model model = model_to_look_at((*given)["model"].as<std::string>(), given_shape);
 
@@ -114,7 +115,10 @@ int graph(const std::vector<std::string>& arguments) {
   const std::string dot = to_dot(ends);
   nn::write_file(out, out.ends_with(".svg") ? drawn_by_graphviz(dot) : dot);
   if ((*given)["json"].as<bool>()) {
-    fmt::print("{}", nn::pretty(json::object{{"file", out}, {"nodes", topological_order(ends).size()}}));
+    fmt::print("{}", nn::pretty(json::object{{"file", out},
+                                             {"model", model.name()},
+                                             {"backward", (*given)["backward"].as<bool>()},
+                                             {"nodes", topological_order(ends).size()}}));
     return ok;
   }
   fmt::print("{} shows the {} of {}\n", out, (*given)["backward"].as<bool>() ? "step" : "graph", model.name());

@@ -1,6 +1,11 @@
 // The program `telaio`: subcommands.
+#include <cerrno>
+#include <cstdio>
 #include <exception>
+#include <iostream>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
@@ -75,9 +80,15 @@ int run(std::vector<std::string> arguments) {
 
 int main(int count, char** values) {
   try {
-    return run({values + 1, values + count});
+    const int code = run({values + 1, values + count});
+    // What is printed waits in a buffer: a full disk shows only now.
+    std::cout.flush();
+    if (std::fflush(stdout) != 0)
+      throw std::system_error(errno, std::generic_category(), "standard output cannot be written");
+    if (std::ferror(stdout) != 0 || !std::cout) throw std::runtime_error("standard output cannot be written");
+    return code;
   } catch (const std::exception& error) {
     fmt::print(stderr, "telaio: {}\n", error.what());
-    return 1;
+    return telaio::cli::wrong_input;
   }
 }

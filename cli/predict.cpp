@@ -20,14 +20,16 @@ constexpr const char* help_text = R"(Says what a trained model takes images for.
 Usage: telaio predict --model FILE [--top N] [--invert] [--json] IMAGE.png…
 
 The images must have the size that the model was trained with. Colour becomes grey, or grey colour, where the model
-wants it. MNIST and the built-in digits are white on black: --invert is for black on white.
+wants it. MNIST and the built-in digits are white on black: --invert is for black on white. JSON has the probabilities of
+all classes.
 
 )";
 
 constexpr const char* examples_text = R"(
 Examples:
   telaio predict --model model.telaio five.png
-  telaio predict --model model.telaio --top 3 --json scans/*.png
+  telaio predict --model model.telaio --top 3 scans/*.png
+  telaio predict --model model.telaio --json scans/*.png | jq '.[].class'
 
 Exit code: 0, or 2 when something given is wrong.
 )";
@@ -67,12 +69,15 @@ int predict(const std::vector<std::string>& arguments) {
   const auto given = parse(arguments, options, positional, help_text, examples_text);
   if (!given) return ok;
 
-  const nn::ModelFile file = nn::load_model((*given)["model"].as<std::string>());
+  const auto& model_path = (*given)["model"].as<std::string>();
+  const nn::ModelFile file = nn::load_model(model_path);
+  check_classifies(file.model, model_path);
   const auto& paths = (*given)["image"].as<std::vector<std::string>>();
   const Shape& sample = file.model.sample_shape();
-  const auto classes = static_cast<int64_t>(file.class_names.size());
+  const int64_t classes = nn::class_count(file.model);
+  const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(classes) : file.class_names;
   if (sample.rank() != 3 || (sample[2] != 1 && sample[2] != 3))
-    throw Error(fmt::format("the model takes samples of shape {}, no images", to_string(sample)));
+    throw Error(fmt::format("{}: the model takes samples of shape {}, no images", model_path, to_string(sample)));
   const int64_t top = given->count("top") ? (*given)["top"].as<int64_t>() : std::min<int64_t>(3, classes);
   if (top < 1 || top > classes) throw Error(fmt::format("--top is {}, expected 1 … {}", top, classes));
 
@@ -80,8 +85,13 @@ int predict(const std::vector<std::string>& arguments) {
   for (const std::string& path : paths) add_image(path, sample, (*given)["invert"].as<bool>(), pixels);
   Shape shape = sample;
   shape.insert(0, static_cast<int64_t>(paths.size()));
-  const std::vector<double> outputs =
+  std::vector<double> outputs =
       nn::predict(file.model, from_data(pixels, shape), file.standardization).to_vector<double>();
+  if (file.model.output_shape()[0] == 1) {  // a single yes or no is two classes
+    std::vector<double> both;
+    for (const double yes : outputs) both.insert(both.end(), {1 - yes, yes});
+    outputs = both;
+  }
 
   json::array all;
   size_t width = 0;
@@ -91,7 +101,7 @@ int predict(const std::vector<std::string>& arguments) {
     std::vector<int64_t> order(static_cast<size_t>(classes));
     std::iota(order.begin(), order.end(), int64_t{0});
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return row[a] > row[b]; });
-    const auto name = [&](int64_t c) { return file.class_names[static_cast<size_t>(c)]; };
+    const auto name = [&](int64_t c) { return names[static_cast<size_t>(c)]; };
     json::object probabilities;
     for (int64_t c = 0; c < classes; ++c) probabilities[name(c)] = number(row[c]);
     all.push_back(

@@ -57,6 +57,8 @@ Examples:
 Exit code: 0 when it has finished, 2 when something given is wrong or the loss is no longer finite, 130 after Ctrl-C.
 )";
 
+constexpr const char* interruption = "interrupted";
+
 po::options_description train_options() {
   po::options_description options;
   const auto text = [](const char* name, const char* standard) {
@@ -111,10 +113,28 @@ po::options_description train_options() {
   return options;
 }
 
+/// What f gives; an Error that begins otherwise than with what it is about begins with the option's name.
+template <class F>
+auto named(std::string_view option, F&& f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    if (!std::string_view(error.what()).starts_with("unknown class")) throw;
+    throw Error(fmt::format("{}: {}", option, error.what()));
+  }
+}
+
 /// Keeps, of the named classes, only the first so many samples.
 nn::Samples thinned(const nn::Samples& samples, const std::string& text) {
-  const nn::ClassWeights fractions = nn::parse_class_weights(text, samples.class_names);
-  if (fractions.balanced) throw Error("--thin: expected CLASS=FRACTION,…");
+  if (text == "balanced") throw Error("--thin is 'balanced', expected CLASS=FRACTION,…");
+  nn::ClassWeights fractions;
+  try {
+    fractions = nn::parse_class_weights(text, samples.class_names);
+  } catch (const Error& error) {
+    const std::string_view message = error.what();
+    if (!message.starts_with("class weights")) throw Error(fmt::format("--thin: {}", message));
+    throw Error(fmt::format("--thin: '{}': expected CLASS=FRACTION,… with fractions from 0 to 1", text));
+  }
   if (!fractions.any()) return samples;
   const std::vector<int64_t> counts = nn::count_per_class(samples), labels = nn::label_values(samples);
   std::vector<int64_t> left = counts;
@@ -143,21 +163,26 @@ class Train {
   explicit Train(const po::variables_map& given) : given_(given), threads_(threads_of(given)) {}
 
   int run() {
-    load_data();
     choose_options();
     const std::string& out = text("out");
-    const bool resumable = flag("resume") && std::filesystem::exists(out);
+    nn::check_writable(out);
+    if (given_.count("history")) nn::check_writable(text("history"));
+    load_data();
+    choose_by_classes();
     std::optional<nn::ModelFile> saved;
-    if (resumable) saved = nn::load_model(out);
+    if (flag("resume") && nn::path_exists(out)) saved = nn::load_model(out);
     nn::Model model = build_model();
     if (saved && !take_up(*saved, model)) return finished(*saved);
 
-    // All that can be refused is refused before anything is written or printed.
     nn::Trainer trainer(model, {.optimizer = optimizer_, .seed = options_.seed});
     add_callbacks(model);
-    nn::Training training(trainer, data_.train, options_);
-    nn::check_writable(out);
-    if (given_.count("history")) nn::check_writable(text("history"));
+    std::optional<nn::Training> training;
+    try {
+      training.emplace(trainer, data_.train, options_);
+    } catch (const Error& error) {
+      if (!saved) throw;
+      throw Error(fmt::format("{}: {}", out, error.what()));
+    }
 
     const StopSignals signals;
     say("data      {}: {} training{} images of {}, {} classes\n", data_.source, nn::with_commas(data_.train.size()),
@@ -166,15 +191,15 @@ class Train {
     say("model     {}: {} parameters, {} multiply-adds an image, {} at the end\n", model.name(),
         nn::with_commas(model.parameter_count()), nn::with_commas(model.multiply_adds()), name_of(model.ending()));
     say("training  {} {} in batches of {}, {}, learning rate {} ({}), seed {}, {} {}\n", options_.epochs,
-        options_.epochs == 1 ? "epoch" : "epochs", options_.batch_size, text("optimizer"), optimizer_.learning_rate,
+        options_.epochs == 1 ? "epoch" : "epochs", options_.batch_size, text("optimizer"), given_["lr"].as<double>(),
         nn::to_string(options_.schedule), options_.seed, thread_count(), thread_count() == 1 ? "thread" : "threads");
-    if (options_.resume) say("resumed   from {}\n", out);
+    if (saved) say("resumed   from {}\n", out);
 
     nn::FitResult result;
     try {
-      result = training.run();
+      result = training->run();
     } catch (const Error& error) {
-      throw Error(fmt::format("{}{}", error.what(), kept_in_spite(model)));
+      throw Error(error.what() + kept_in_spite(error.what(), *training));
     }
     return report(model, result);
   }
@@ -192,33 +217,50 @@ class Train {
 
   void load_data() {
     data_ = nn::load_dataset(text("data"));
-    if (given_.count("limit")) {
-      const auto limit = given_["limit"].as<int64_t>();
-      if (limit < 1) throw Error(fmt::format("--limit is {}, expected at least 1", limit));
-      data_.train = nn::take(data_.train, 0, std::min(limit, data_.train.size()));
-    }
+    if (given_.count("limit"))
+      data_.train = nn::take(data_.train, 0, std::min(given_["limit"].as<int64_t>(), data_.train.size()));
     data_.train = thinned(data_.train, text("thin"));
   }
 
+  /// Before the data are loaded, which may take long.
   void choose_options() {
-    const auto& classes = data_.train.class_names;
+    const auto least = [&](const char* name, int64_t lowest) {
+      if (!given_.count(name) || given_[name].as<int64_t>() >= lowest) return;
+      throw Error(fmt::format("--{} is {}, expected at least {}", name, given_[name].as<int64_t>(), lowest));
+    };
+    least("epochs", 1);
+    least("batch-size", 1);
+    least("limit", 1);
+    least("early-stopping", 0);
+    for (const char* name : {"validation-split", "dropout"})
+      if (const double share = given_[name].as<double>(); !(share >= 0 && share < 1))
+        throw Error(fmt::format("--{} is {}, expected 0 or more and less than 1", name, share));
+    ending_of(given_);
     options_.epochs = given_["epochs"].as<int64_t>();
     options_.batch_size = given_["batch-size"].as<int64_t>();
     options_.validation_split = given_["validation-split"].as<double>();
-    options_.class_weight = nn::parse_class_weights(text("class-weight"), classes);
     options_.schedule = nn::parse_schedule(text("schedule"));
     options_.augmentation = nn::parse_augmentation(text("augment"));
-    options_.augment_where = nn::parse_augment_where(text("augment-where"), classes);
-    if (!options_.augmentation.any() && !given_["augment-where"].defaulted())
+    if (!options_.augmentation.any() && text("augment-where") != "all")
       throw Error("--augment-where says where to augment, but there is no --augment that says how");
     options_.standardization = nn::parse_standardization(text("standardize"));
     options_.seed = seed_of(given_);
+    if (text("optimizer").find("learning_rate") != std::string::npos)
+      throw Error("--optimizer: the learning rate is given by --lr");
     optimizer_ = nn::parse_optimizer(text("optimizer"));
-    // The rate may stand among the rule's options, too; --lr says it last.
-    if (!given_["lr"].defaulted() || text("optimizer").find("learning_rate=") == std::string::npos)
-      optimizer_.learning_rate = given_["lr"].as<double>();
+    optimizer_.learning_rate = given_["lr"].as<double>();
     if (!(optimizer_.learning_rate > 0) || !(optimizer_.learning_rate < 1e9))
-      throw Error(fmt::format("--lr is {}, expected a number above 0", optimizer_.learning_rate));
+      throw Error(fmt::format("--lr is {}, expected a number above 0 and below 1e9", optimizer_.learning_rate));
+    if (given_.count("history") && text("history") == text("out"))
+      throw Error(fmt::format("--history and --out are one file: {}", text("out")));
+  }
+
+  void choose_by_classes() {
+    const auto& classes = data_.train.class_names;
+    options_.class_weight =
+        named("--class-weight", [&] { return nn::parse_class_weights(text("class-weight"), classes); });
+    options_.augment_where =
+        named("--augment-where", [&] { return nn::parse_augment_where(text("augment-where"), classes); });
   }
 
   nn::Model build_model() const {
@@ -231,7 +273,7 @@ class Train {
     nn::ModelOptions options{.name = choice.name, .seed = options_.seed};
     // A network that scales bytes itself gets bytes.
     if (begins_with_rescaling(choice.network) && data_.train.inputs.dtype() == u8) options.input = u8;
-    nn::Model model(choice.network, sample, options);
+    nn::Model model = build(choice, sample, options);
     if (!(model.output_shape() == Shape{classes}))
       throw Error(fmt::format("{}: the network's output has shape {}, {} has {} classes: expected [{}]", text("model"),
                               to_string(model.output_shape()), data_.source, classes, classes));
@@ -249,10 +291,17 @@ class Train {
     const std::string& out = text("out");
     if (nn::to_json(saved.model.network()) != nn::to_json(model.network()) ||
         !(saved.model.sample_shape() == model.sample_shape()))
-      throw Error(fmt::format("{}: --resume: the file holds another network than --model {}", out, text("model")));
-    const auto data = saved.notes.find("data");
-    if (data != saved.notes.end() && data->second != data_note())
-      throw Error(fmt::format("{}: --resume: the file was trained with {}, not {}", out, data->second, data_note()));
+      throw Error(fmt::format("{}: --resume: the file holds another network than --model {} with these options", out,
+                              text("model")));
+    if (saved.class_names != data_.train.class_names)
+      throw Error(fmt::format("{}: --resume: the classes of the file are {}, those of {} are {}", out,
+                              fmt::join(saved.class_names, " "), data_.source,
+                              fmt::join(data_.train.class_names, " ")));
+    for (const auto& [name, now] : notes()) {
+      const auto then = saved.notes.find(name);
+      if (then != saved.notes.end() && then->second != now)
+        throw Error(fmt::format("{}: --resume: the file was trained with {} {}, not {}", out, name, then->second, now));
+    }
     options_.resume = std::move(saved.training);
     // The mean and deviation that were found then, not found anew.
     if (options_.standardization.pixels && saved.standardization.pixels)
@@ -262,36 +311,38 @@ class Train {
 
   int finished(const nn::ModelFile& saved) {
     say("The training in {} has finished; there is nothing to go on with.\n", text("out"));
-    if (flag("json")) fmt::print("{}", nn::pretty(json::object{{"finished", true}, {"model", saved.model.name()}}));
+    const auto history = saved.notes.find("history");
+    if (flag("json")) fmt::print("{}", history != saved.notes.end() ? history->second : "{\"epochs\": []}\n");
     return ok;
   }
 
-  /// What the data are, for --resume.
-  std::string data_note() const {
-    return fmt::format("{} ({} images, thin {})", data_.source, data_.train.size(), text("thin"));
+  /// What --resume needs to find the same, besides what the training itself compares.
+  std::map<std::string, std::string> notes() const {
+    return {{"data", fmt::format("{} ({} images, thin {})", data_.source, data_.train.size(), text("thin"))},
+            {"early stopping", given_.count("early-stopping")
+                                   ? fmt::format("after {} epochs", given_["early-stopping"].as<int64_t>())
+                                   : "none"}};
   }
 
   void add_callbacks(const nn::Model& model) {
-    if (given_.count("early-stopping")) {
-      const auto patience = given_["early-stopping"].as<int64_t>();
-      if (patience < 0) throw Error(fmt::format("--early-stopping is {}, expected at least 0", patience));
-      options_.callbacks.push_back(std::make_shared<nn::EarlyStopping>(nn::EarlyStopping::Options{
-          .monitor = options_.validation_split > 0 ? "val_loss" : "loss", .patience = patience}));
-    }
+    if (given_.count("early-stopping"))
+      options_.callbacks.push_back(std::make_shared<nn::EarlyStopping>(
+          nn::EarlyStopping::Options{.monitor = options_.validation_split > 0 ? "val_loss" : "loss",
+                                     .patience = given_["early-stopping"].as<int64_t>()}));
     if (talks()) options_.callbacks.push_back(std::make_shared<nn::ProgressBar>());
+    options_.callbacks.push_back(std::make_shared<nn::ModelCheckpoint>(
+        nn::ModelCheckpoint::Options{text("out"), data_.train.class_names, notes(), true}));
+    // Behind the file: what is said of it is true by then.
     options_.callbacks.push_back(std::make_shared<nn::LambdaCallback>(
         nn::LambdaCallback::Functions{.epoch_end =
                                           [this, model](nn::Training& training) {
+                                            epoch_kept_ = training.epoch();
                                             write_history(model, training.history(), std::nullopt, training.best());
                                           },
                                       .batch_end =
                                           [](nn::Training& training) {
-                                            if (StopSignals::requested()) training.stop("interrupted");
+                                            if (StopSignals::requested()) training.stop(interruption);
                                           }}));
-    options_.callbacks.push_back(std::make_shared<nn::ModelCheckpoint>(
-        nn::ModelCheckpoint::Options{text("out"), data_.train.class_names, {{"data", data_note()}}, true}));
-    options_.callbacks.push_back(std::make_shared<nn::LambdaCallback>(nn::LambdaCallback::Functions{
-        .epoch_end = [this](nn::Training& training) { saved_epochs_ = training.epoch(); }}));
   }
 
   json::value history_json(const nn::Model& model, const nn::History& history,
@@ -318,31 +369,38 @@ class Train {
   }
 
   /// After a failure the last good model is kept; says where.
-  std::string kept_in_spite(const nn::Model& model) const {
+  std::string kept_in_spite(const std::string& error, const nn::Training& training) const {
     const std::string& out = text("out");
-    if (saved_epochs_ > 0) return fmt::format("\n  {} holds the best model up to epoch {}", out, saved_epochs_);
-    try {
-      nn::save_model(out, {.model = model, .class_names = data_.train.class_names});
-    } catch (const Error&) {
-      return "";  // the failure that is being reported was this one
-    }
+    if (epoch_kept_ > 0) return fmt::format("\n  {} holds the best model up to epoch {}", out, epoch_kept_);
+    if (error.starts_with(out + ": cannot be written")) return "";
+    // Even of another training: it is better than one that failed in its first epoch.
+    if (nn::path_exists(out)) return fmt::format("\n  {} is as it was", out);
+    nn::save_model(out, {training.trainer().model(), data_.train.class_names, training.standardization()});
     return fmt::format("\n  {} holds the parameters from before that step", out);
   }
 
+  /// The file of a training that has ended: nothing to go on with, and the curves in it. They are without times, so
+  /// that the same training gives the same bytes.
+  void write_finished(const nn::Model& model, const nn::FitResult& result, json::value history) const {
+    json::object& root = history.as_object();
+    root.erase("threads");
+    for (json::value& epoch : root["epochs"].as_array())
+      for (const char* name : {"seconds", "images_per_second"}) epoch.as_object().erase(name);
+    nn::ModelFile file{model, data_.train.class_names, result.standardization, std::nullopt, notes()};
+    file.notes["history"] = nn::pretty(history);
+    nn::save_model(text("out"), file);
+  }
+
   int report(const nn::Model& model, const nn::FitResult& result) {
-    const bool stopped_inside = StopSignals::requested();
+    const bool stopped_inside = result.stopped == interruption;
     if (result.best.epoch > 0) model.set_values(result.best.values);
     std::optional<nn::Evaluation> test;
     if (!data_.test.empty() && !stopped_inside)
       test = nn::evaluate(model, data_.test, {.standardization = result.standardization});
     write_history(model, result.history, test, result.best);
-    // Only now is there nothing left that a killed program would have to make up for.
-    if (!stopped_inside)
-      nn::save_model(text("out"), {.model = model,
-                                   .class_names = data_.train.class_names,
-                                   .standardization = result.standardization,
-                                   .notes = {{"data", data_note()}}});
-    if (flag("json")) fmt::print("{}", nn::pretty(history_json(model, result.history, test, result.best)));
+    const json::value history = history_json(model, result.history, test, result.best);
+    if (!stopped_inside) write_finished(model, result, history);
+    if (flag("json")) fmt::print("{}", nn::pretty(history));
     if (stopped_inside) {
       say("stopped; {} holds the best model so far, and --resume goes on from here\n", text("out"));
       return interrupted;
@@ -365,7 +423,7 @@ class Train {
   nn::Dataset data_;
   nn::FitOptions options_;
   nn::Optimizer optimizer_;
-  int64_t saved_epochs_ = 0;
+  int64_t epoch_kept_ = 0;  // the last one after which the file was written
 };
 
 }  // namespace

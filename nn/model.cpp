@@ -208,4 +208,8 @@ void Model::set_values(const std::vector<Tensor>& values) const {
   assign(pairs);
 }
 
+int64_t class_count(const Model& model) {
+  return std::max<int64_t>(model.output_shape().empty() ? 1 : model.output_shape().back(), 2);
+}
+
 }  // namespace telaio::nn

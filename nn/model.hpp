@@ -97,4 +97,7 @@ class Model {
   std::shared_ptr<State> state_;
 };
 
+/// How many classes a classifier tells apart: its outputs, or 2 for a single one.
+int64_t class_count(const Model& model);
+
 }  // namespace telaio::nn

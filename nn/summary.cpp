@@ -52,8 +52,10 @@ std::string summary(const Model& model) {
 
   std::string text = fmt::format("Model: \"{}\"\n", model.name());
   const auto add = [&](const Row& row) {
-    text += fmt::format("{:<{}}  {:<{}}  {:>{}}  {:>{}}  {:>{}}\n", row[0], widths[0], row[1], widths[1], row[2],
+    text += fmt::format("{:<{}}  {:<{}}  {:>{}}  {:>{}}  {:>{}}", row[0], widths[0], row[1], widths[1], row[2],
                         widths[2], row[3], widths[3], row[4], widths[4]);
+    text.resize(text.find_last_not_of(' ') + 1);
+    text += "\n";
   };
   add(rows[0]);
   text += std::string(line, '-') + "\n";

@@ -132,6 +132,10 @@ ModelFile load_model(const std::string& path, const LayerTypes& types) {
   ModelFile file{build(content, path, types)};
   fill(file.model, content, path);
   file.class_names = names_of(metadata(content, "classes", path), path);
+  const auto names = static_cast<int64_t>(file.class_names.size());
+  if (names != 0 && names != class_count(file.model))
+    throw Error(fmt::format("{}: {} classes, but the network tells {} apart: its outputs are {}", path, names,
+                            class_count(file.model), to_string(file.model.output_shape())));
   try {
     file.standardization = parse_standardization(metadata(content, "standardization", path));
     if (file.standardization.pixels) {

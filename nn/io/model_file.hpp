@@ -29,8 +29,9 @@ struct ModelFile {
 /// Writes beside and renames. `values` (as Model::values()) stand for the model's present ones where they are given.
 void save_model(const std::string& path, const ModelFile& file, const std::vector<Tensor>* values = nullptr);
 
-/// Error "PATH: …" for what read_safetensors refuses, a file that is no model, a description that does not build, and
-/// a parameter that is missing, of another shape or type, or unknown to the network.
+/// Error "PATH: …" for what read_safetensors refuses, a file that is no model, a description that does not build,
+/// another number of classes (where there are names) than the network tells apart, and a parameter that is missing, of
+/// another shape or type, or unknown to the network.
 ModelFile load_model(const std::string& path, const LayerTypes& types = LayerTypes::standard());
 
 /// Whether a file exists that begins as a safetensors file does; says nothing of the rest.

@@ -26,8 +26,4 @@ BatchMaker batch_maker(const Model& model, const Examples& examples, const Stand
 
 bool has_classes(const Model& model, const Loss& loss) { return loss.classifies() && model.output_shape().rank() <= 1; }
 
-int64_t class_count(const Model& model) {
-  return std::max<int64_t>(model.output_shape().empty() ? 1 : model.output_shape().back(), 2);
-}
-
 }  // namespace telaio::nn

@@ -15,7 +15,4 @@ BatchMaker batch_maker(const Model& model, const Examples& examples, const Stand
 /// Whether each sample has a class: the loss takes classes, and the outputs of a sample are a single axis or number.
 bool has_classes(const Model& model, const Loss& loss);
 
-/// How many classes a classifier tells apart: its outputs, or 2 for a single one.
-int64_t class_count(const Model& model);
-
 }  // namespace telaio::nn

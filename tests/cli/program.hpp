@@ -1,86 +1,152 @@
 // The program as a user runs it: its exit codes, and what it writes where.
 #pragma once
 
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <set>
-#include <sstream>
+#include <functional>
+#include <map>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
 
-namespace telaio {
+#include <telaio/nn/io/safetensors.hpp>
 
-inline std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+#include "../nn/temp_dir.hpp"
 
-/// Runs `telaio` in a directory of its own.
+namespace telaio::cli {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+/// What a run of the program left: -signal as the code where a signal ended it.
+struct Run {
+  int code = -1;
+  std::string out, err;
+};
+
+/// The program in a directory of its own, which it is started in.
 class Program : public testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    const auto name = fmt::format("telaio_{}_{}_{}", test->test_suite_name(), test->name(), getpid());
-    folder_ = std::filesystem::temp_directory_path() / name;
-    output_ = folder_.string() + ".out";
-    std::filesystem::create_directories(folder_);
-    std::filesystem::create_directories(output_);
-  }
-  void TearDown() override {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::remove_all(output_);
+  /// Starts it with arguments as a shell would split them (single quotes keep spaces).
+  pid_t start(const std::string& arguments) const {
+    std::vector<std::string> words{TELAIO_PROGRAM};
+    std::string word;
+    bool quoted = false, any = false;
+    for (const char c : arguments + " ") {
+      if (c == '\'') {
+        quoted = !quoted;
+        any = true;
+      } else if (c == ' ' && !quoted) {
+        if (any) words.push_back(word);
+        word.clear();
+        any = false;
+      } else {
+        word += c;
+        any = true;
+      }
+    }
+    std::vector<char*> pointers;
+    for (std::string& one : words) pointers.push_back(one.data());
+    pointers.push_back(nullptr);
+    const std::string here = folder_.path(), out = out_file(), err = streams_.path() + "/err";
+    if (stdout_.empty()) unlink(out.c_str());  // who waits for a line must not see the last run's
+    const pid_t child = fork();
+    if (child == 0) {
+      const int to = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+      const int errors = open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+      if (to < 0 || errors < 0 || dup2(to, 1) < 0 || dup2(errors, 2) < 0 || chdir(here.c_str()) != 0) _exit(126);
+      execv(pointers[0], pointers.data());
+      _exit(127);
+    }
+    return child;
   }
 
-  /// Runs it there (behind `prefix`, such as "timeout -s KILL 1"), and keeps what it wrote. The exit code, or as a
-  /// shell has it, 128 + the signal that ended it.
-  int run(const std::string& arguments, const std::string& prefix = "") {
-    const std::string command =
-        fmt::format("cd '{}' && exec {} '{}' {} >'{}/out' 2>'{}/err' </dev/null", folder_.string(), prefix,
-                    TELAIO_PROGRAM, arguments, output_.string(), output_.string());
-    const int status = std::system(command.c_str());
-    out_ = content(output_ / "out");
-    err_ = content(output_ / "err");
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  /// Waits for its end, and reads what it wrote.
+  int finish(pid_t child) {
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    out_ = stdout_.empty() ? nn::content(out_file()) : "";
+    err_ = nn::content(streams_.path() + "/err");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  int run(const std::string& arguments) { return finish(start(arguments)); }
+
+  /// Runs it where everything must go well, and gives what it printed.
+  std::string good(const std::string& arguments) {
+    EXPECT_EQ(run(arguments), 0) << arguments << "\n" << err_;
+    EXPECT_THAT(err_, IsEmpty()) << arguments;
+    return out_;
+  }
+  boost::json::value good_json(const std::string& arguments) {
+    boost::json::error_code error;
+    boost::json::value value = boost::json::parse(good(arguments), error);  // nothing but JSON
+    EXPECT_FALSE(error) << arguments << "\n" << out_;
+    return value;
   }
 
-  /// The names of what is in the directory.
-  std::set<std::string> files() const {
-    std::set<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_))
-      names.insert(entry.path().filename().string());
-    return names;
-  }
-  std::filesystem::path at(const std::string& name) const { return folder_ / name; }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(at(name), std::ios::binary) << text;
-  }
-  boost::json::object json(const std::string& text) const { return boost::json::parse(text).as_object(); }
-
-  /// Exit code 2, one line on standard error that contains `expected`, nothing on standard output, and no new files.
-  void expect_refused(const std::string& arguments, const std::string& expected) {
+  /// Wrong input: code 2, nothing on standard output, one line on standard error, no file changed or left over. Gives
+  /// the line.
+  std::string refused(const std::string& arguments) {
     SCOPED_TRACE(arguments);
-    const std::set<std::string> before = files();
-    EXPECT_EQ(run(arguments), 2);
-    EXPECT_THAT(err_, testing::HasSubstr(expected));
-    EXPECT_TRUE(std::count(err_.begin(), err_.end(), '\n') == 1 && err_.ends_with('\n')) << err_;
-    EXPECT_THAT(out_, testing::IsEmpty());
-    EXPECT_EQ(files(), before);
+    const auto before = files();
+    EXPECT_EQ(run(arguments), 2) << err_;
+    EXPECT_THAT(out_, IsEmpty());
+    EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << err_;
+    EXPECT_TRUE(err_.starts_with("telaio") && err_.ends_with('\n')) << err_;
+    EXPECT_TRUE(files() == before) << "files are now " << fmt::format("{}", fmt::join(names(), " "));
+    return err_.substr(0, err_.find('\n'));
   }
 
-  std::filesystem::path folder_, output_;
+  /// All files and their content.
+  std::map<std::string, std::string> files() const {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path()))
+      if (entry.is_regular_file()) all[entry.path().string()] = nn::content(entry.path().string());
+    return all;
+  }
+  /// What stands in the directory, by name.
+  std::vector<std::string> names() const {
+    std::vector<std::string> all = folder_.names();
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+  std::string path(std::string_view name) const { return folder_ / name; }
+  std::string read(std::string_view name) const { return nn::content(folder_ / name); }
+  bool exists(std::string_view name) const { return std::filesystem::exists(folder_.path() + "/" + std::string(name)); }
+
+  /// Names and bytes of the tensors in a file.
+  std::map<std::string, std::string> tensors(std::string_view name) const {
+    std::map<std::string, std::string> all;
+    for (const auto& [key, tensor] : nn::read_safetensors(folder_ / name).tensors) {
+      const Array values = tensor.value().contiguous();
+      all[key + " " + to_string(values.spec())] = {reinterpret_cast<const char*>(values.bytes()),
+                                                   static_cast<size_t>(values.spec().bytes())};
+    }
+    return all;
+  }
+
+  std::string out_file() const { return stdout_.empty() ? streams_.path() + "/out" : stdout_; }
+
+  nn::TempDir folder_, streams_;
+  std::string stdout_;  ///< where standard output goes instead of out_
   std::string out_, err_;
 };
 
-}  // namespace telaio
+}  // namespace telaio::cli

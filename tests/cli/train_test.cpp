@@ -1,344 +1,263 @@
-// `telaio train`: what it keeps, what it says, what it refuses, and that it can be stopped anywhere.
+// `telaio train`: what it learns from, what it prints, which options there are.
 #ifdef TELAIO_PROGRAM
 
 #include <cmath>
 
 #include <telaio/nn/data/digits.hpp>
-#include <telaio/nn/data/idx.hpp>
 #include <telaio/nn/data/png.hpp>
 #include <telaio/nn/io/model_file.hpp>
-#include <telaio/nn/io/safetensors.hpp>
 
 #include "program.hpp"
 
-namespace telaio {
+namespace telaio::cli {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
+namespace json = boost::json;
 
-class TrainProgram : public Program {
+class TrainCommand : public Program {
  protected:
-  /// All tensors of a file, bit for bit.
-  std::map<std::string, std::string> bits(const std::string& file) const {
-    std::map<std::string, std::string> all;
-    for (const auto& [name, tensor] : nn::read_safetensors(at(file).string()).tensors) {
-      const Array value = tensor.value();
-      all[name].assign(reinterpret_cast<const char*>(value.bytes()), static_cast<size_t>(value.spec().bytes()));
-    }
-    return all;
+  /// Digits as PNG files CLASS/N.png.
+  void write_folder(const std::string& where, int64_t count) const {
+    const nn::Samples digits = nn::make_digits({.train = count, .test = 0}).train;
+    const std::vector<uint8_t> pixels = digits.inputs.to_vector<uint8_t>();
+    const std::vector<int64_t> labels = nn::label_values(digits);
+    for (size_t i = 0; i < labels.size(); ++i)
+      folder_.put(fmt::format("{}/{}/{}.png", where, labels[i], i),
+                  nn::encode_png({28, 28, 1, {pixels.begin() + 784 * i, pixels.begin() + 784 * (i + 1)}}));
   }
 };
 
-// Small enough to train in a moment, with everything in it that a resumed training must restore.
-constexpr const char* all_options =
-    "--data digits:600,100 --model lenet --epochs 3 --batch-size 50 --optimizer sgd,momentum=0.9,nesterov,clip_norm=5 "
-    "--lr 0.05 --schedule plateau,patience=1,factor=0.5 --validation-split 0.2 --class-weight 3=2,8=0.5 "
-    "--augment shift=1,rotate=5 --augment-where hard --standardize center,pixels --dropout 0.1 --early-stopping 5";
+/// The numbers of a history that do not depend on the clock.
+std::string curves(const json::value& history) {
+  std::string text;
+  for (const json::value& epoch : history.at("epochs").as_array())
+    for (const char* name : {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"})
+      if (const json::value* value = epoch.as_object().if_contains(name)) text += json::serialize(*value) + " ";
+  return text;
+}
 
-TEST_F(TrainProgram, KeepsAModelAndReportsIt) {
-  ASSERT_EQ(run("train --data digits:2000,500 --model dense --epochs 2 --validation-split 0.1 --history h.json"), 0)
-      << err_;
-  EXPECT_THAT(err_, IsEmpty()) << "the progress bar is for terminals";
-  EXPECT_THAT(out_, Not(HasSubstr("\033"))) << "no control codes in a pipe";
-  EXPECT_THAT(out_, Not(HasSubstr("\r")));
-  for (const char* part :
-       {"2,000 training and 500 test images of 28×28×1, 10 classes", "dense: 669,706 parameters, 668,672 multiply-adds",
-        "2 epochs in batches of 128, adam, learning rate 0.002 (cosine), seed 1", "\nepoch 1/2  loss ",
-        "\nepoch 2/2  loss ", "  val_loss ", "  val_accuracy ", " images/s\n", "\ntest      loss ",
-        "precision   recall", "accuracy is", "telaio evaluate --model model.telaio --data digits:2000,500"})
-    EXPECT_THAT(out_, HasSubstr(part));
-  EXPECT_EQ(files(), (std::set<std::string>{"h.json", "model.telaio"}));
+TEST_F(TrainCommand, LearnsAndSaysSo) {
+  const std::string text =
+      good("train --data digits:2000,500 --model dense --epochs 3 --validation-split 0.1 --threads 2");
+  EXPECT_THAT(text,
+              StartsWith("data      digits:2000,500: 2,000 training and 500 test images of 28×28×1, 10 classes\n"
+                         "model     dense: 669,706 parameters, 668,672 multiply-adds an image, softmax at the end\n"
+                         "training  3 epochs in batches of 128, adam, learning rate 0.002 (cosine), seed 1, 2 threads\n"
+                         "epoch 1/3  loss "));
+  EXPECT_THAT(text, testing::ContainsRegex("epoch 3/3  loss 0\\.[0-9]+  accuracy [0-9.]+%  val_loss [0-9.]+  "
+                                           "val_accuracy [0-9.]+%  [0-9.]+s  [0-9]+ images/s\n"
+                                           "test      loss [0-9.]+  accuracy [0-9.]+%  \\(parameters of epoch 3\\)\n\n"
+                                           "class    precision   recall       F1  images\n"));
+  EXPECT_THAT(text, EndsWith("The model is in model.telaio: telaio evaluate --model model.telaio --data "
+                             "digits:2000,500\n"));
+  EXPECT_EQ(text.find_first_of("\x1b\r"), std::string::npos) << "codes for a terminal";
+  EXPECT_EQ(names(), std::vector<std::string>{"model.telaio"});
 
-  const auto history = json(content(at("h.json")));
-  ASSERT_EQ(history.at("epochs").as_array().size(), 2u);
-  for (size_t e = 0; e < 2; ++e) {
-    const auto& epoch = history.at("epochs").as_array()[e].as_object();
-    EXPECT_EQ(epoch.at("epoch").as_int64(), static_cast<int64_t>(e) + 1);
-    for (const char* name :
-         {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "images_per_second"})
-      EXPECT_GT(epoch.at(name).as_double(), 0) << name;
+  const nn::ModelFile file = nn::load_model(path("model.telaio"));
+  EXPECT_EQ(file.model.name(), "dense");
+  EXPECT_EQ(file.class_names, nn::numbered_classes(10));
+  EXPECT_FALSE(file.training) << "it has ended";
+  EXPECT_EQ(file.notes.at("data"), "digits:2000,500 (2000 images, thin none)");
+  const json::value evaluated = good_json("evaluate --model model.telaio --data digits:2000,500 --json");
+  EXPECT_GT(evaluated.at("accuracy").as_double(), 0.7);
+}
+
+TEST_F(TrainCommand, JsonIsNothingButTheHistory) {
+  const json::value history = good_json(
+      "train --data digits:600,200 --model linear --epochs 2 --validation-split 0.25 --seed 7 --threads 1 --json "
+      "--history curves.json");
+  EXPECT_EQ(json::parse(read("curves.json")), history);
+  EXPECT_EQ(names(), (std::vector<std::string>{"curves.json", "model.telaio"}));
+  const json::array& epochs = history.at("epochs").as_array();
+  ASSERT_EQ(epochs.size(), 2u);
+  std::vector<std::string> fields;
+  for (const auto& [name, value] : epochs[1].as_object()) fields.emplace_back(name);
+  EXPECT_EQ(fields, (std::vector<std::string>{"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate",
+                                              "seconds", "images_per_second"}));
+  EXPECT_EQ(epochs[1].at("epoch").as_int64(), 2);
+  EXPECT_LT(epochs[1].at("loss").as_double(), epochs[0].at("loss").as_double());
+  EXPECT_GT(epochs[1].at("images_per_second").as_double(), 0);
+  EXPECT_EQ(history.at("parameters").as_int64(), 7850);
+  EXPECT_EQ(history.at("multiply_adds").as_int64(), 7840);
+  EXPECT_EQ(history.at("seed").as_int64(), 7);
+  EXPECT_EQ(history.at("threads").as_int64(), 1);
+  EXPECT_EQ(history.at("model").as_string(), "linear");
+  EXPECT_EQ(history.at("data").as_string(), "digits:600,200");
+  EXPECT_EQ(history.at("output").as_string(), "softmax");
+  EXPECT_EQ(history.at("best_epoch").as_int64(), 2);
+  // The test results are those of the model in the file.
+  const json::value evaluated = good_json("evaluate --model model.telaio --data digits:600,200 --json");
+  EXPECT_EQ(evaluated.at("loss"), history.at("test").at("loss"));
+  EXPECT_EQ(evaluated.at("accuracy"), history.at("test").at("accuracy"));
+}
+
+TEST_F(TrainCommand, WithoutATestPartThereIsNoTest) {
+  const json::value history = good_json("train --data digits:300,0 --model linear --epochs 1 --json");
+  EXPECT_FALSE(history.as_object().contains("test"));
+  EXPECT_FALSE(history.at("epochs").at(0).as_object().contains("val_loss"));
+  const std::string text = good("train --data digits:300,0 --model linear --epochs 1");
+  EXPECT_THAT(text, HasSubstr("digits:300,0: 300 training images of 28×28×1"));
+  EXPECT_THAT(text, HasSubstr("training  1 epoch in"));
+  EXPECT_THAT(text, Not(HasSubstr("test")));
+}
+
+TEST_F(TrainCommand, QuietPrintsNothing) {
+  EXPECT_THAT(good("train --data digits:300,100 --model linear --epochs 1 --quiet --history curves.csv"), IsEmpty());
+  const std::string table = read("curves.csv");
+  EXPECT_THAT(table,
+              StartsWith("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,images_per_second\n1,"));
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 2);
+}
+
+TEST_F(TrainCommand, EachNetworkAndEachEnding) {
+  for (const char* model : {"cnn", "lenet"}) {
+    const json::value history =
+        good_json(fmt::format("train --data digits:256,50 --model {} --epochs 1 --json --output sigmoid", model));
+    EXPECT_EQ(history.at("output").as_string(), "sigmoid");
+    EXPECT_LT(history.at("epochs").at(0).at("loss").as_double(), 0.9) << "the mean over the outputs";
+    EXPECT_EQ(nn::load_model(path("model.telaio")).model.ending(), nn::Ending::sigmoid);
   }
-  EXPECT_EQ(history.at("parameters").as_int64(), 669'706);
-  EXPECT_EQ(history.at("multiply_adds").as_int64(), 668'672);
-  EXPECT_EQ(history.at("seed").as_int64(), 1);
-  EXPECT_GE(history.at("threads").as_int64(), 1);
-  // What was kept is what was measured at the end.
-  const double accuracy = history.at("test").as_object().at("accuracy").as_double();
-  ASSERT_EQ(run("evaluate --model model.telaio --data digits:10,500 --json"), 0) << err_;
-  EXPECT_EQ(json(out_).at("accuracy").as_double(), accuracy);
-  EXPECT_EQ(json(out_).at("loss").as_double(), history.at("test").as_object().at("loss").as_double());
-  EXPECT_GT(accuracy, 0.3);
+  const json::value sigmoid =
+      good_json("train --data digits:1000,200 --model linear --output sigmoid --epochs 4 --lr 0.02 --json");
+  EXPECT_GT(sigmoid.at("test").at("accuracy").as_double(), 0.4);
 }
 
-TEST_F(TrainProgram, PrintsOnlyJsonOrNothing) {
-  ASSERT_EQ(run("train --data digits:200,50 --model linear --epochs 2 --json --history h.csv"), 0) << err_;
-  const auto history = json(out_);
-  EXPECT_EQ(history.at("epochs").as_array().size(), 2u);
-  EXPECT_TRUE(history.contains("test"));
-  EXPECT_THAT(content(at("h.csv")), StartsWith("epoch,loss,accuracy,"));
-  ASSERT_EQ(run("train --data digits:200,50 --model linear --epochs 1 --quiet"), 0);
-  EXPECT_THAT(out_ + err_, IsEmpty());
+TEST_F(TrainCommand, NetworksFromFiles) {
+  folder_.put("net.json", R"({"layers": [{"conv2d": {"filters": 4, "activation": "relu"}}, {"max_pool2d": 4},
+    "flatten", {"dense": 10}]})");
+  folder_.put("closed.json", R"({"name": "small", "input": [28, 28, 1], "layers": ["flatten",
+    {"dense": {"units": 10, "activation": "sigmoid"}}]})");
+  json::value history = good_json("train --data digits:300,100 --model net.json --epochs 1 --json");
+  EXPECT_EQ(history.at("model").as_string(), "net") << "after the file";
+  EXPECT_EQ(history.at("output").as_string(), "softmax") << "where the file does not say";
+  history = good_json("train --data digits:300,100 --model net.json --epochs 1 --output sigmoid --json");
+  EXPECT_EQ(history.at("output").as_string(), "sigmoid");
+  history = good_json("train --data digits:300,100 --model closed.json --epochs 1 --json");
+  EXPECT_EQ(history.at("model").as_string(), "small");
+  EXPECT_EQ(history.at("output").as_string(), "sigmoid") << "as the file says";
+  EXPECT_EQ(refused("train --data digits:300,100 --model closed.json --output softmax"),
+            "telaio train: --output is softmax, but closed.json ends with sigmoid");
 }
 
-TEST_F(TrainProgram, KeepsTheEpochWithTheLowestLossOfValidationNotOfTheTestData) {
-  // A rate that grows too large: the last epochs are worse than the first.
-  ASSERT_EQ(
-      run("train --data digits:1000,200 --model linear --epochs 6 --optimizer sgd --schedule constant,warmup=6 --lr 30 "
-          "--validation-split 0.3 --history h.json --quiet"),
-      0)
-      << err_;
-  const auto history = json(content(at("h.json")));
-  int64_t best = 0;
-  double least = INFINITY;
-  for (const auto& epoch : history.at("epochs").as_array())
-    if (const double loss = epoch.at("val_loss").as_double(); loss < least) {
-      least = loss;
-      best = epoch.at("epoch").as_int64();
+TEST_F(TrainCommand, IdxFilesAreTheDigitsThatTheyWereMadeOf) {
+  good("data --out idx --count 300 --test-count 100");
+  const json::value built_in = good_json("train --data digits:300,100 --model linear --epochs 2 --json");
+  const json::value files = good_json("train --data idx --model linear --epochs 2 --json");
+  EXPECT_EQ(curves(files), curves(built_in));
+  EXPECT_EQ(files.at("test"), built_in.at("test"));
+  EXPECT_EQ(files.at("data").as_string(), "idx");
+  // One file alone is a training part.
+  const json::value one = good_json("train --data idx/train-images-idx3-ubyte --model linear --epochs 2 --json");
+  EXPECT_EQ(curves(one), curves(built_in));
+  EXPECT_FALSE(one.as_object().contains("test"));
+}
+
+TEST_F(TrainCommand, FoldersOfImages) {
+  write_folder("images/train", 200);
+  write_folder("images/test", 50);
+  const json::value history = good_json("train --data images --model linear --epochs 3 --batch-size 20 --json");
+  EXPECT_GT(history.at("epochs").at(2).at("accuracy").as_double(), 0.25);
+  EXPECT_TRUE(history.as_object().contains("test"));
+  const std::string text = good("train --data images/train --model linear --epochs 1");
+  EXPECT_THAT(text, StartsWith("data      images/train: 200 training images of 28×28×1, 10 classes\n"));
+}
+
+TEST_F(TrainCommand, TablesOfNumbersWithNamedClasses) {
+  std::string table = "class,length,width\n";
+  for (int i = 0; i < 60; ++i)
+    table += fmt::format("{},{},{}\n", i % 2 ? "long" : "wide", i % 2 ? 2 : 0.1 * (i % 5), i % 2 ? 0.1 * (i % 7) : 2);
+  folder_.put("table.csv", table);
+  const std::string text = good("train --data table.csv --model linear --epochs 20 --lr 0.1 --batch-size 10");
+  EXPECT_THAT(text, StartsWith("data      table.csv: 60 training images of 2, 2 classes\n"));
+  EXPECT_THAT(text, HasSubstr("The training accuracy is 100.0%: the model is large enough."));
+  EXPECT_EQ(nn::load_model(path("model.telaio")).class_names, (std::vector<std::string>{"long", "wide"}));
+  EXPECT_THAT(good("evaluate --model model.telaio --data table.csv"), HasSubstr("\nlong "));
+  good("train --data table.csv --model linear --epochs 1 --class-weight long=2 --thin wide=0.5");
+}
+
+TEST_F(TrainCommand, Cifar) {
+  for (const char* name : {"data_batch_1.bin", "test_batch.bin"}) {
+    std::string bytes;
+    for (int i = 0; i < 20; ++i) {
+      bytes += static_cast<char>(i % 10);
+      for (int p = 0; p < 3072; ++p) bytes += static_cast<char>((i % 10) * 20 + p % 7);
     }
-  EXPECT_EQ(history.at("best_epoch").as_int64(), best);
-  EXPECT_LT(best, 6) << "the test needs a training that gets worse";
-  ASSERT_EQ(run("evaluate --model model.telaio --data digits:1000,200 --json"), 0);
-  EXPECT_EQ(json(out_).at("accuracy").as_double(), history.at("test").at("accuracy").as_double());
-}
-
-TEST_F(TrainProgram, TheSameBitsOnAnyNumberOfThreads) {
-  ASSERT_EQ(run(fmt::format("train {} --quiet --threads 1 --out one.telaio", all_options)), 0) << err_;
-  ASSERT_EQ(run(fmt::format("train {} --quiet --threads 4 --out four.telaio", all_options)), 0) << err_;
-  EXPECT_EQ(content(at("one.telaio")), content(at("four.telaio")));
-  ASSERT_EQ(run(fmt::format("train {} --quiet --out other.telaio --seed 8", all_options)), 0) << err_;
-  EXPECT_NE(bits("one.telaio"), bits("other.telaio"));
-}
-
-TEST_F(TrainProgram, KilledAnywhereAndResumedTheBitsAreTheSame) {
-  ASSERT_EQ(run(fmt::format("train {} --quiet --threads 1 --out whole.telaio --history whole.json", all_options)), 0)
-      << err_;
-  // Killed after ever longer times, until it gets through; on as many threads as there are tries, by turns.
-  int tries = 0, killed = 0;
-  for (double seconds = 0.02; tries < 200; seconds *= 1.15, ++tries) {
-    const int code = run(fmt::format("train {} --quiet --resume --threads {} --out killed.telaio --history killed.json",
-                                     all_options, 1 + tries % 2),
-                         fmt::format("timeout -s KILL {:.3f}", seconds));
-    if (code == 0) break;
-    ASSERT_EQ(code, 137) << err_;  // 128 + SIGKILL
-    ++killed;
+    folder_.put(fmt::format("cifar/{}", name), bytes);
   }
-  EXPECT_GT(killed, 3);
-  EXPECT_EQ(content(at("whole.telaio")), content(at("killed.telaio")));
-  const auto without_times = [&](const std::string& file) {
-    boost::json::object history = json(content(at(file)));
-    history.erase("threads");
-    for (auto& epoch : history.at("epochs").as_array())
-      for (const char* name : {"seconds", "images_per_second"}) epoch.as_object().erase(name);
-    return boost::json::serialize(history);
+  const std::string text = good("train --data cifar --model cnn --epochs 1");
+  EXPECT_THAT(text, StartsWith("data      cifar: 20 training and 20 test images of 32×32×3, 10 classes\n"));
+  EXPECT_THAT(text, HasSubstr("\nairplane "));
+  EXPECT_EQ(nn::load_model(path("model.telaio")).class_names[3], "cat");
+}
+
+TEST_F(TrainCommand, EachOption) {
+  const char* sets[] = {
+      "--optimizer sgd,momentum=0.9,nesterov,clip_norm=1 --lr 0.05 --schedule constant",
+      "--optimizer adamw,weight_decay=0.01 --schedule step,every=1,factor=0.5 --batch-size 50",
+      "--optimizer rmsprop --schedule plateau,patience=1 --validation-split 0.2",
+      "--optimizer adagrad,clip_value=0.1 --schedule cosine,warmup=1 --seed 9",
+      "--class-weight balanced --thin 3=0.1,7=0",
+      "--class-weight 3=2,7=0.5 --early-stopping 1",
+      "--augment shift=2,rotate=10,zoom=0.1,shear=5,flip,noise=0.1,erase=0.2,brightness=0.2",
+      "--augment shift=2 --augment-where classes=4,9",
+      "--augment rotate=10 --augment-where hard,copies=0.5",
+      "--standardize center,deskew,pixels",
+      "--standardize none --augment none --class-weight none --thin none --augment-where all",
+      "--dropout 0.3 --threads 2",
+      "--limit 100 --out named.model",
   };
-  EXPECT_EQ(without_times("whole.json"), without_times("killed.json"));
-  for (const std::string& name : files()) EXPECT_THAT(name, Not(StartsWith("."))) << "left by a killed run";
-}
-
-TEST_F(TrainProgram, InterruptedItKeepsTheBestModelAndGoesOnFromThere) {
-  ASSERT_EQ(run(fmt::format("train {} --quiet --out whole.telaio", all_options)), 0) << err_;
-  int interrupted = 0;
-  for (double seconds = 0.1; seconds < 60; seconds *= 1.3) {
-    const int code = run(fmt::format("train {} --resume --out stopped.telaio", all_options),
-                         fmt::format("timeout -s INT --preserve-status {:.3f}", seconds));
-    if (code == 0) break;
-    if (out_.empty()) continue;  // before the training had begun
-    ASSERT_EQ(code, 130) << err_;
-    EXPECT_THAT(out_, HasSubstr("stopped; stopped.telaio holds the best model so far, and --resume goes on from here"));
-    EXPECT_EQ(run("evaluate --model stopped.telaio --data digits:10,100 --json"), 0) << err_;
-    ++interrupted;
+  // Each does something: no two give the same curves.
+  std::map<std::string, const char*> seen;
+  for (const char* options : sets) {
+    const json::value history =
+        good_json(fmt::format("train --data digits:300,50 --model linear --epochs 2 --json {}", options));
+    const auto [other, fresh] = seen.emplace(curves(history), options);
+    EXPECT_TRUE(fresh) << options << " is as " << other->second;
   }
-  EXPECT_GT(interrupted, 0);
-  EXPECT_EQ(bits("whole.telaio"), bits("stopped.telaio"));
+  EXPECT_TRUE(exists("named.model"));
+  EXPECT_EQ(nn::load_model(path("named.model")).notes.at("data"), "digits:300,50 (100 images, thin none)");
 }
 
-TEST_F(TrainProgram, ResumesTheSameTrainingOnly) {
-  const std::string options = "train --data digits:400,50 --model linear --epochs 300 --quiet --resume --lr 0.001";
-  // Without a file it begins; stopped, the file has a state.
-  for (double seconds = 0.3; !std::filesystem::exists(at("model.telaio")); seconds *= 1.5)
-    run(options, fmt::format("timeout -s INT --preserve-status {:.3f}", seconds));
-  ASSERT_TRUE(nn::load_model(at("model.telaio").string()).training) << "it got through too fast to be stopped";
-  expect_refused(options + " --batch-size 64", "batch size is 64, the saved training had 128");
-  expect_refused(options + " --seed 2", "seed is 2, the saved training had 1");
-  expect_refused("train --data digits:400,50 --model linear --epochs 300 --resume --lr 0.002", "learning_rate=0.002");
-  expect_refused("train --data digits:300,50 --model linear --epochs 300 --resume --lr 0.001", "digits:300,50");
-  expect_refused("train --data digits:400,50 --model dense --epochs 300 --resume --lr 0.001", "another network");
-  // One that has ended has nothing to go on with.
-  ASSERT_EQ(run("train --data digits:200,50 --model linear --epochs 1 --out done.telaio --quiet"), 0);
-  const std::string done = content(at("done.telaio"));
-  EXPECT_EQ(run("train --data digits:200,50 --model linear --epochs 1 --out done.telaio --resume"), 0);
-  EXPECT_THAT(out_, HasSubstr("has finished"));
-  EXPECT_EQ(content(at("done.telaio")), done);
+TEST_F(TrainCommand, TheSameSeedGivesTheSameFileOnAnyNumberOfThreads) {
+  const std::string options =
+      "train --data digits:500,100 --model cnn --epochs 2 --dropout 0.2 --augment shift=2,noise=0.1 --standardize "
+      "pixels "
+      "--validation-split 0.1 --quiet";
+  good(options + " --out a --threads 1");
+  good(options + " --out b --threads 2");
+  good(options + " --out c --threads 2 --seed 2");
+  EXPECT_TRUE(read("a") == read("b")) << "every byte";
+  EXPECT_FALSE(tensors("a") == tensors("c"));
 }
 
-TEST_F(TrainProgram, StopsBeforeWhatIsNotFiniteReachesTheParameters) {
-  EXPECT_EQ(run("train --data digits:2000,10 --epochs 2 --optimizer sgd --lr 1e8"), 2);
-  EXPECT_TRUE(std::count(err_.begin(), err_.end(), '\n') == 1) << err_;
-  EXPECT_THAT(err_, AllOf(HasSubstr("epoch 1, batch "), HasSubstr("not finite"), HasSubstr(" of layer '"),
-                          HasSubstr("model.telaio holds the parameters from before that step")));
-  const nn::ModelFile kept = nn::load_model(at("model.telaio").string());
-  for (const Variable& parameter : kept.model.parameters())
-    for (const double value : parameter.read().to_vector<double>())
-      ASSERT_TRUE(std::isfinite(value)) << parameter.name();
+TEST_F(TrainCommand, EarlyStoppingEndsTheTraining) {
+  // The learning rate is too small for anything to change.
+  const std::string options = "train --data digits:200,50 --model linear --epochs 9 --early-stopping 0 --lr 1e-30";
+  const std::string text = good(options);
+  EXPECT_THAT(text, HasSubstr("epoch 2/9"));
+  EXPECT_THAT(text, Not(HasSubstr("epoch 4/9")));
+  EXPECT_THAT(text, HasSubstr("\nstopped   loss has not improved since epoch "));
+  EXPECT_FALSE(nn::load_model(path("model.telaio")).training) << "there is nothing to go on with";
+  EXPECT_EQ(good(options + " --resume"),
+            "The training in model.telaio has finished; there is nothing to go on with.\n");
 }
 
-TEST_F(TrainProgram, KeepsTheLastGoodModelWhenALaterEpochFails) {
-  // Each step makes the parameters 99 times as large.
-  EXPECT_EQ(run("train --data digits:300,10 --model linear --epochs 20 --optimizer sgd,weight_decay=1 --lr 100 "
-                "--schedule constant"),
-            2);
-  EXPECT_THAT(out_, HasSubstr("epoch 1/20"));
-  EXPECT_THAT(err_, AllOf(HasSubstr("not finite"), HasSubstr("model.telaio holds the best model up to epoch ")));
-  for (const Variable& parameter : nn::load_model(at("model.telaio").string()).model.parameters())
-    for (const double value : parameter.read().to_vector<double>())
-      ASSERT_TRUE(std::isfinite(value)) << parameter.name();
-}
-
-TEST_F(TrainProgram, LearnsFromEveryKindOfData) {
-  ASSERT_EQ(run("data --out idx --count 300 --test-count 100"), 0) << err_;
-  ASSERT_EQ(run("train --data idx --model linear --epochs 1 --out a.telaio"), 0) << err_;
-  EXPECT_THAT(out_, HasSubstr("300 training and 100 test images of 28×28×1, 10 classes"));
-  ASSERT_EQ(run("train --data digits:300,100 --model linear --epochs 1 --out b.telaio"), 0) << err_;
-  EXPECT_EQ(bits("a.telaio"), bits("b.telaio")) << "the files hold what is built in";
-
-  // Folders of PNG with names for classes; the model keeps the names.
-  for (int i = 0; i < 12; ++i) {
-    nn::Image image{9, 7, 3, std::vector<uint8_t>(9 * 7 * 3)};
-    for (size_t p = 0; p < image.pixels.size(); ++p)
-      image.pixels[p] = static_cast<uint8_t>(p % 3 == (i % 2 ? 0u : 2u) ? 220 : 10 + i);
-    const std::string folder = i % 2 ? "png/red" : "png/blue";
-    std::filesystem::create_directories(at(folder));
-    nn::write_png((at(folder) / fmt::format("{}.png", i)).string(), image);
-  }
-  ASSERT_EQ(run("train --data png --model linear --epochs 30 --lr 0.05 --out c.telaio"), 0) << err_;
-  EXPECT_THAT(out_, AllOf(HasSubstr("12 training images of 9×7×3, 2 classes"), HasSubstr("accuracy 100.00%")));
-  ASSERT_EQ(run("predict --model c.telaio png/red/1.png png/blue/2.png --json"), 0) << err_;
-  const auto answers = boost::json::parse(out_).as_array();
-  EXPECT_EQ(answers[0].at("class").as_string(), "red");
-  EXPECT_EQ(answers[1].at("class").as_string(), "blue");
-  EXPECT_GT(answers[0].at("probabilities").at("red").as_double(), 0.5);
-
-  // A table, with a network from a file.
-  std::string table = "label,a,b\n";
-  for (int i = 0; i < 40; ++i) table += fmt::format("{},{},{}\n", i % 2 ? "up" : "down", i % 2 ? 1.5 : -1.5, i * 0.01);
-  write("points.csv", table);
-  write("net.json", R"({"name": "tiny", "layers": [{"dense": {"units": 4, "activation": "tanh"}}, {"dense": 2}]})");
-  ASSERT_EQ(run("train --data points.csv --model net.json --epochs 40 --lr 0.05 --out d.telaio"), 0) << err_;
-  EXPECT_THAT(out_, AllOf(HasSubstr("tiny: 22 parameters"), HasSubstr("accuracy 100.00%")));
-}
-
-TEST_F(TrainProgram, ANetworkThatScalesBytesItselfGetsBytes) {
-  write("a.json", R"({"name": "n", "layers": ["rescaling", "flatten", {"dense": 10}]})");
-  write("b.json", R"({"name": "n", "layers": ["flatten", {"dense": 10}]})");
-  ASSERT_EQ(run("train --data digits:300,100 --model a.json --epochs 2 --history a.history --quiet"), 0) << err_;
-  ASSERT_EQ(run("evaluate --model model.telaio --data digits:10,100"), 0) << err_;
-  ASSERT_EQ(run("train --data digits:300,100 --model b.json --epochs 2 --history b.history --quiet"), 0) << err_;
-  EXPECT_NEAR(json(content(at("a.history"))).at("test").at("loss").as_double(),
-              json(content(at("b.history"))).at("test").at("loss").as_double(), 1e-4);
-}
-
-TEST_F(TrainProgram, TrainsBothEndings) {
-  for (const char* ending : {"softmax", "sigmoid"}) {
-    ASSERT_EQ(
-        run(fmt::format("train --data digits:2000,300 --model dense --output {} --epochs 3 --history h.json", ending)),
-        0)
-        << err_;
-    EXPECT_THAT(out_, HasSubstr(fmt::format("{} at the end", ending)));
-    EXPECT_GT(json(content(at("h.json"))).at("test").at("accuracy").as_double(), 0.5) << ending;
-  }
-}
-
-TEST_F(TrainProgram, RefusesWrongInput) {
-  const std::string small = "train --data digits:100,10 --model linear ";
-  expect_refused(small + "--epochs 0", "epochs: expected at least 1, got 0");
-  expect_refused(small + "--batch-size 0", "batch_size: expected at least 1, got 0");
-  expect_refused(small + "--batch-size x", "--batch-size");
-  expect_refused(small + "--validation-split 1", "validation_split");
-  expect_refused(small + "--validation-split 0.999",
-                 "validation_split 0.999 of 100 samples leaves 0 for training and 100");
-  expect_refused(small + "--optimizer adm", "'adm' is unknown; expected sgd, adam, adamw, rmsprop, adagrad");
-  expect_refused(small + "--optimizer adam,beta1=1", "beta1");
-  expect_refused(small + "--lr 0", "--lr is 0");
-  expect_refused(small + "--schedule fast", "'fast' is unknown; expected constant, step, cosine, plateau");
-  expect_refused(small + "--class-weight 12=2", "unknown class '12': the classes are 0 1 2");
-  expect_refused(small + "--class-weight 1=-2", "'1=-2'");
-  expect_refused(small + "--augment spin=2", "unknown option 'spin'");
-  expect_refused(small + "--augment-where hard", "there is no --augment");
-  expect_refused(small + "--augment shift=1 --augment-where classes=x", "unknown class 'x'");
-  expect_refused(small + "--standardize upside", "'upside'");
-  expect_refused(small + "--dropout 1", "rate");
-  expect_refused(small + "--output tanh", "--output is 'tanh', expected softmax or sigmoid");
-  expect_refused(small + "--thin 3=2", "--thin: 2 is more than all");
-  expect_refused(small + "--limit 0", "--limit is 0");
-  expect_refused(small + "--threads 0", "--threads is 0");
-  expect_refused(small + "--seed -3", "--seed is -3");
-  expect_refused(small + "--early-stopping -1", "--early-stopping is -1");
-  expect_refused(small + "--out no/such/dir.telaio", "no/such/dir.telaio: cannot be written: No such file");
-  expect_refused(small + "--history no/such/dir.json", "no/such/dir.json: cannot be written: No such file");
-  expect_refused(small + "--out .", "cannot be written: Is a directory");
-  expect_refused("train --data nowhere", "nowhere: no such file or directory");
-  expect_refused("train --data digits:0", "digits");
-  expect_refused("train --data digits:many", "expected digits:TRAIN or digits:TRAIN,TEST");
-  expect_refused("train --data digits:100,10 --model resnet",
-                 "there is no model 'resnet': expected cnn, dense, linear, lenet, or a file");
-  expect_refused(small + "surplus", "");
-
-  EXPECT_EQ(run(small + "--epochs 1 --history /dev/full --quiet"), 2) << "a full disk";
-  EXPECT_THAT(err_, HasSubstr("/dev/full: cannot be written: No space left on device"));
-}
-
-TEST_F(TrainProgram, RefusesNetworksThatDoNotFit) {
-  const auto refused = [&](const std::string& network, const std::string& expected) {
-    write("net.json", network);
-    expect_refused("train --data digits:100,10 --model net.json", expected);
-  };
-  refused("{", "net.json: line 1, column 2: no JSON");
-  refused(R"({"layers": [{"conv3d": 3}]})",
-          "net.json: layers[0]: there is no layer type 'conv3d'; expected one of dense, conv2d");
-  refused(R"({"layers": [{"dense": {"unit": 3}}]})", "net.json: layers[0].dense: unknown field 'unit'; expected units");
-  refused(R"({"layers": [{"dense": 10}]})", "output has shape [28,28,10]");
-  refused(R"({"layers": ["flatten", {"conv2d": 3}, {"dense": 10}]})", "conv1 (conv2d): expected images");
-  refused(R"({"layers": ["flatten", {"dense": 7}]})",
-          "output has shape [7], digits:100,10 has 10 classes: expected [10]");
-  refused(R"({"input": [32, 32, 3], "layers": ["flatten", {"dense": 10}]})",
-          "net.json: the network is for samples of shape [32,32,3], those of digits:100,10 have [28,28,1]");
-  write("net.json", R"({"layers": ["flatten", {"dense": 10}, "softmax"]})");
-  expect_refused("train --data digits:100,10 --model net.json --output sigmoid",
-                 "--output is sigmoid, but net.json ends with softmax");
-  expect_refused("train --data digits:100,10 --model net.json --dropout 0.5", "--dropout is for the built-in models");
-}
-
-TEST_F(TrainProgram, RefusesDamagedData) {
-  ASSERT_EQ(run("data --out good --count 20 --test-count 10"), 0) << err_;
-  const std::string images = content(at("good/train-images-idx3-ubyte")),
-                    labels = content(at("good/train-labels-idx1-ubyte"));
-  ASSERT_EQ(images.size(), 16u + 20 * 784);
-  ASSERT_EQ(labels.size(), 8u + 20);
-  const auto refused = [&](const std::string& new_images, const std::string& new_labels, const std::string& expected) {
-    std::filesystem::create_directories(at("bad"));
-    write("bad/train-images-idx3-ubyte", new_images);
-    write("bad/train-labels-idx1-ubyte", new_labels);
-    expect_refused("train --data bad --model linear", expected);
-  };
-  refused(images.substr(0, 5000), labels, "bad/train-images-idx3-ubyte: ");
-  refused("\x01" + images.substr(1), labels, "bad/train-images-idx3-ubyte: byte 0");
-  refused(images, labels.substr(0, 10), "bad/train-labels-idx1-ubyte: ");
-  std::string fewer = labels;
-  fewer[7] = 19;
-  refused(images, fewer.substr(0, 27), "20");
-  write("nan.csv", "label,a\n0,1\n1,nan\n");
-  expect_refused("train --data nan.csv --model linear", "nan.csv: line 3, column 2: ");
-  std::filesystem::create_directories(at("png/a"));
-  nn::write_png(at("png/a/1.png").string(), {2, 2, 1, {1, 2, 3, 4}});
-  nn::write_png(at("png/a/2.png").string(), {2, 3, 1, {1, 2, 3, 4, 5, 6}});
-  expect_refused("train --data png --model linear", "2.png: ");
+TEST_F(TrainCommand, KeepsTheBestEpochByValidation) {
+  // Fits 40 images until it knows them by heart: the validation loss has its minimum before the end.
+  const json::value history = good_json(
+      "train --data digits:50,300 --model dense --epochs 25 --validation-split 0.2 --schedule constant --lr 0.01 "
+      "--json");
+  const json::array& epochs = history.at("epochs").as_array();
+  size_t best = 0;
+  for (size_t i = 0; i < epochs.size(); ++i)
+    if (epochs[i].at("val_loss").as_double() < epochs[best].at("val_loss").as_double()) best = i;
+  ASSERT_LT(best + 1, epochs.size());
+  EXPECT_EQ(history.at("best_epoch").as_int64(), static_cast<int64_t>(best) + 1);
+  EXPECT_EQ(good_json("evaluate --model model.telaio --data digits:50,300 --json").at("loss"),
+            history.at("test").at("loss"));
 }
 
 }  // namespace
-}  // namespace telaio
+}  // namespace telaio::cli
 
 #endif
