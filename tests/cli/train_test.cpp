@@ -190,6 +190,15 @@ TEST_F(TrainCommand, Cifar) {
   EXPECT_EQ(nn::load_model(path("model.telaio")).class_names[3], "cat");
 }
 
+TEST_F(TrainCommand, ANetworkThatScalesBytesItselfGetsBytes) {
+  folder_.put("a.json", R"({"name": "n", "layers": ["rescaling", "flatten", {"dense": 10}]})");
+  folder_.put("b.json", R"({"name": "n", "layers": ["flatten", {"dense": 10}]})");
+  const json::value a = good_json("train --data digits:300,100 --model a.json --epochs 2 --json");
+  good("evaluate --model model.telaio --data digits:10,100");
+  const json::value b = good_json("train --data digits:300,100 --model b.json --epochs 2 --json");
+  EXPECT_NEAR(a.at("test").at("loss").as_double(), b.at("test").at("loss").as_double(), 1e-4);
+}
+
 TEST_F(TrainCommand, EachOption) {
   const char* sets[] = {
       "--optimizer sgd,momentum=0.9,nesterov,clip_norm=1 --lr 0.05 --schedule constant",
