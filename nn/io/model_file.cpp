@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <set>
 
 #include <fmt/format.h>
@@ -45,11 +46,11 @@ std::string text_of(const std::vector<std::pair<std::string, std::string>>& sett
 
 std::vector<std::pair<std::string, std::string>> settings_of(const std::string& text, const std::string& path) {
   std::vector<std::pair<std::string, std::string>> settings;
+  const json::value list = parse_json(text, path);
   try {
-    const json::value list = parse_json(text, path);
     for (const json::value& pair : list.as_array())
       settings.emplace_back(pair.as_array().at(0).as_string(), pair.as_array().at(1).as_string());
-  } catch (const boost::system::system_error&) {
+  } catch (const std::exception&) {
     throw Error(fmt::format("{}: the settings of the training are no list of pairs", path));
   }
   return settings;
@@ -57,10 +58,10 @@ std::vector<std::pair<std::string, std::string>> settings_of(const std::string& 
 
 std::vector<std::string> names_of(const std::string& text, const std::string& path) {
   std::vector<std::string> names;
+  const json::value list = parse_json(text, path);
   try {
-    const json::value list = parse_json(text, path);
     for (const json::value& name : list.as_array()) names.emplace_back(name.as_string());
-  } catch (const boost::system::system_error&) {
+  } catch (const std::exception&) {
     throw Error(fmt::format("{}: the classes are no list of names", path));
   }
   return names;
@@ -137,8 +138,9 @@ ModelFile load_model(const std::string& path, const LayerTypes& types) {
   if (names != 0 && names != class_count(file.model))
     throw Error(fmt::format("{}: {} classes, but the network tells {} apart: its outputs are {}", path, names,
                             class_count(file.model), to_string(file.model.output_shape())));
+  const std::string& standardization = metadata(content, "standardization", path);
   try {
-    file.standardization = parse_standardization(metadata(content, "standardization", path));
+    file.standardization = parse_standardization(standardization);
     if (file.standardization.pixels) {
       for (const auto& [name, member] : {std::pair{"preparation/mean", &Standardization::mean},
                                          {"preparation/deviation", &Standardization::deviation}})
