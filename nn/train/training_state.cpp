@@ -23,6 +23,15 @@ const Tensor& at(const StateMap& state, const std::string& name) {
   return found->second;
 }
 
+/// So many numbers.
+template <class T>
+std::vector<T> numbers_at(const StateMap& state, const std::string& name, int64_t count) {
+  const Tensor& saved = at(state, name);
+  if (!(saved.shape() == Shape{count}))
+    throw Error(fmt::format("resume: the saved '{}' is {}, expected {} numbers", name, to_string(saved.spec()), count));
+  return saved.to_vector<T>();
+}
+
 double number_at(const StateMap& state, const std::string& name) { return at(state, name).item<double>(); }
 
 constexpr int history_columns = 8;
@@ -136,19 +145,27 @@ void Training::load(const TrainingState& state) {
   loss_sum_ = number_at(t, "loss_sum");
   weight_sum_ = number_at(t, "weight_sum");
   train_seconds_ = number_at(t, "train_seconds");
-  right_ = at(t, "right").to_vector<int64_t>();
-  seen_ = at(t, "seen").to_vector<int64_t>();
+  right_ = numbers_at<int64_t>(t, "right", classes_);
+  seen_ = numbers_at<int64_t>(t, "seen", classes_);
   history_ = to_history(at(t, "history"));
   losses_.assign(static_cast<size_t>(samples_), 0);
   if (options_.augment_where.kind == AugmentWhere::Kind::hard) {
-    last_losses_ = at(t, "last_losses").to_vector<float>();
-    losses_ = at(t, "losses").to_vector<float>();
+    if (epoch_ > 0) last_losses_ = numbers_at<float>(t, "last_losses", samples_);
+    losses_ = numbers_at<float>(t, "losses", samples_);
   }
   const std::vector<Variable> variables = trainer_.model().variables();
   best_.epoch = whole("best.epoch");
   best_.loss = number_at(t, "best.loss");
-  if (best_.epoch > 0)
-    for (const Variable& variable : variables) best_.values.push_back(at(t, "best.model." + variable.name()));
+  if (best_.epoch > 0) {
+    for (const Variable& variable : variables) {
+      const std::string name = "best.model." + variable.name();
+      const Tensor& value = at(t, name);
+      if (!(value.spec() == variable.spec()))
+        throw Error(fmt::format("resume: the saved '{}' is {}, expected {}", name, to_string(value.spec()),
+                                to_string(variable.spec())));
+      best_.values.push_back(value);
+    }
+  }
   load_variables(t, "model.", variables);
   load_variables(t, "optimizer.", trainer_.optimizer().slots());
   trainer_.set_steps(whole("steps"));
