@@ -62,11 +62,12 @@ std::vector<std::string> diagnose(const FitResult& result, const std::optional<C
         *last.val_loss > 1.2 * last.loss ? ": it fits the training samples better than others (overfitting)" : ""));
   } else {
     const double accuracy = *last.accuracy;
-    const bool improving = before == nullptr || 1 - accuracy < (1 - *before->accuracy) * (1 - still_improving);
+    const bool improving = before != nullptr && 1 - accuracy < (1 - *before->accuracy) * (1 - still_improving);
     if (accuracy < far_from_all)
       lines.push_back(fmt::format(
           "The training accuracy is {}, far from 100%: {}.", percent(accuracy),
-          improving
+          before == nullptr ? "after a single epoch there is no telling whether it still rises; more epochs will show"
+          : improving
               ? "it was still rising, so more epochs may help; if it stops there, the model is too small for the task"
               : "it no longer rises, so the model is too small for the task (more layers or more units), or the "
                 "learning rate does not suit it"));
