@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -50,13 +51,22 @@ void Improvement::load(const StateMap& state) { best_ = number_at(state, "best")
 EarlyStopping::EarlyStopping(Options options)
     : options_(std::move(options)), improved_(options_.monitor, options_.min_delta) {}
 
+std::string EarlyStopping::reason() const {
+  return fmt::format("{} has not improved since epoch {}", options_.monitor, best_epoch_);
+}
+
+void EarlyStopping::on_train_begin(Training& training) {
+  // The saved training had been stopped by this: one more epoch would make it another one.
+  if (std::exchange(loaded_, false) && waited_ > options_.patience) training.stop(reason());
+}
+
 void EarlyStopping::on_epoch_end(Training& training) {
   if (improved_(training.history().epochs.back())) {
     waited_ = 0;
     best_epoch_ = training.epoch();
     if (options_.restore_best_weights) best_values_ = training.trainer().model().values();
   } else if (++waited_ > options_.patience) {
-    training.stop(fmt::format("{} has not improved since epoch {}", options_.monitor, best_epoch_));
+    training.stop(reason());
   }
 }
 
@@ -73,6 +83,7 @@ void EarlyStopping::save(StateMap& state) const {
 
 void EarlyStopping::load(const StateMap& state) {
   improved_.load(state);
+  loaded_ = true;
   waited_ = whole_at(state, "waited");
   best_epoch_ = whole_at(state, "best_epoch");
   best_values_.clear();

@@ -38,15 +38,18 @@ class EarlyStopping final : public Callback {
   };
   EarlyStopping() : EarlyStopping(Options{}) {}
   explicit EarlyStopping(Options options);
+  void on_train_begin(Training& training) override;
   void on_epoch_end(Training& training) override;
   void on_train_end(Training& training) override;
   void save(StateMap& state) const override;
   void load(const StateMap& state) override;
 
  private:
+  std::string reason() const;
   Options options_;
   Improvement improved_;
   int64_t waited_ = 0, best_epoch_ = 0;
+  bool loaded_ = false;
   std::vector<Tensor> best_values_;
 };
 

@@ -102,11 +102,32 @@ TEST_F(ModelCheckpointTest, GoesOnToTheSameBits) {
     o = options(4);
     o.resume = file.training;
     const FitResult result = fit(second, points(40), o);
-    EXPECT_EQ(content(path_), bytes);
+    EXPECT_TRUE(content(path_) == bytes);
     EXPECT_EQ(result.best.epoch, expected.best.epoch);
     ASSERT_EQ(result.history.epochs.size(), 4u);
     for (size_t i = 0; i < 4; ++i) EXPECT_EQ(result.history.epochs[i].loss, expected.history.epochs[i].loss);
   }
+}
+
+TEST_F(ModelCheckpointTest, WhatEarlyStoppingHadStoppedStaysStopped) {
+  const auto with_stopping = [&] {
+    FitOptions o = options(9);
+    o.callbacks.insert(o.callbacks.begin(), std::make_shared<EarlyStopping>(EarlyStopping::Options{.min_delta = 10}));
+    return o;
+  };
+  Trainer first(model());
+  const FitResult stopped = fit(first, points(40), with_stopping());
+  ASSERT_EQ(stopped.history.epochs.size(), 2u) << "no loss falls by 10";
+  const std::string bytes = content(path_);
+  Trainer second(model());
+  FitOptions again = with_stopping();
+  again.resume = load_model(path_).training;
+  ASSERT_TRUE(again.resume);
+  const FitResult result = fit(second, points(40), again);
+  EXPECT_EQ(result.history.epochs.size(), stopped.history.epochs.size());
+  EXPECT_EQ(result.stopped, stopped.stopped);
+  EXPECT_EQ(result.best.epoch, stopped.best.epoch);
+  EXPECT_TRUE(content(path_) == bytes);
 }
 
 TEST_F(ModelCheckpointTest, AStateThatDoesNotFitIsRefused) {
