@@ -172,7 +172,7 @@ TEST_F(ModelFileTest, AFailureLeavesTheOldFile) {
                 save_model(path_, {.model = model, .notes = {{"x", "\xff"}}});
               }),
               HasSubstr("not UTF-8"));
-  EXPECT_EQ(content(path_), before);
+  EXPECT_TRUE(content(path_) == before);
   EXPECT_THAT(dir_.names(), ElementsAre("m"));
 }
 
