@@ -11,6 +11,7 @@
 #include <telaio/nn/io/json.hpp>
 #include <telaio/nn/summary.hpp>
 #include <telaio/nn/train/callbacks.hpp>
+#include <telaio/nn/train/check_finite.hpp>
 #include <telaio/nn/train/checkpoint.hpp>
 #include <telaio/nn/train/diagnosis.hpp>
 #include <telaio/nn/train/training.hpp>
@@ -375,6 +376,9 @@ class Train {
     if (error.starts_with(out + ": cannot be written")) return "";
     // Even of another training: it is better than one that failed in its first epoch.
     if (nn::path_exists(out)) return fmt::format("\n  {} is as it was", out);
+    // An update can overflow by itself: what is found a step later is no good model.
+    for (const Variable& variable : training.trainer().model().variables())
+      if (!nn::not_finite(variable.read().value()).empty()) return "";
     nn::save_model(out, {training.trainer().model(), data_.train.class_names, training.standardization()});
     return fmt::format("\n  {} holds the parameters from before that step", out);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <set>
 
 #include <fmt/format.h>
@@ -136,8 +137,9 @@ ModelFile load_model(const std::string& path, const LayerTypes& types) {
   if (names != 0 && names != class_count(file.model))
     throw Error(fmt::format("{}: {} classes, but the network tells {} apart: its outputs are {}", path, names,
                             class_count(file.model), to_string(file.model.output_shape())));
+  const std::string& standardization = metadata(content, "standardization", path);
   try {
-    file.standardization = parse_standardization(metadata(content, "standardization", path));
+    file.standardization = parse_standardization(standardization);
     if (file.standardization.pixels) {
       for (const auto& [name, member] : {std::pair{"preparation/mean", &Standardization::mean},
                                          {"preparation/deviation", &Standardization::deviation}})

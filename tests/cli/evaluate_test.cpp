@@ -57,7 +57,7 @@ TEST_F(EvaluateCommand, PrintsTablesAndJson) {
 
 TEST_F(EvaluateCommand, ClassesAreFoundByName) {
   folder_.put("train.csv", "class,x,y\na,0,0.5\nb,1,0.5\nc,2,0.5\n");
-  good("train --data train.csv --model linear --epochs 400 --lr 0.1 --quiet");
+  good("train --data train.csv --model linear --epochs 80 --lr 0.5 --quiet");
   folder_.put("other.csv", "class,x,y\nb,1,0.5\nc,2,0.5\nc,2,0.5\n");
   const boost::json::value result = good_json("evaluate --model model.telaio --data other.csv --json");
   EXPECT_EQ(boost::json::serialize(result.at("confusion")), "[[0,0,0],[0,1,0],[0,0,2]]");

@@ -112,7 +112,7 @@ TEST_F(ResumeCommand, WithoutAFileItBegins) {
 }
 
 TEST_F(ResumeCommand, NamesWhatIsNotTheSame) {
-  const std::string base = "train --data digits:3000,10 --model cnn --epochs 3 --validation-split 0.1";
+  const std::string base = "train --data digits:1200,10 --model cnn --epochs 3 --validation-split 0.1";
   const pid_t child = start(base);
   ASSERT_TRUE(wait_until([&] { return printed("epoch 1/3"); }));
   kill(child, SIGINT);
@@ -134,11 +134,11 @@ TEST_F(ResumeCommand, NamesWhatIsNotTheSame) {
       {base + " --resume --standardize pixels", "resume: standardization is pixels, the saved training had none"},
       {with("--epochs 3", "--epochs 4"), "resume: epochs is 4, the saved training had 3"},
       {with("--validation-split 0.1", "--validation-split 0.2"),
-       "resume: training samples is 2400, the saved training had 2700"},
+       "resume: training samples is 960, the saved training had 1080"},
       {base + " --resume --early-stopping 2",
        "--resume: the file was trained with early stopping none, not after 2 epochs"},
-      {base + " --resume --limit 2000",
-       "--resume: the file was trained with data digits:3000,10 (3000 images, thin none), not digits:3000,10 (2000 "
+      {base + " --resume --limit 1000",
+       "--resume: the file was trained with data digits:1200,10 (1200 images, thin none), not digits:1200,10 (1000 "
        "images, thin none)"},
       {base + " --resume --dropout 0.2",
        "--resume: the file holds another network than --model cnn with these options"},
@@ -146,8 +146,8 @@ TEST_F(ResumeCommand, NamesWhatIsNotTheSame) {
        "--resume: the file holds another network than --model cnn with these options"},
       {with("--model cnn", "--model lenet"),
        "--resume: the file holds another network than --model lenet with these options"},
-      {with("digits:3000,10", "digits:3001,10"),
-       "--resume: the file was trained with data digits:3000,10 (3000 images, thin none), not digits:3001,10 (3001 "
+      {with("digits:1200,10", "digits:1201,10"),
+       "--resume: the file was trained with data digits:1200,10 (1200 images, thin none), not digits:1201,10 (1201 "
        "images, thin none)"},
   };
   for (const auto& [options, expected] : cases)
