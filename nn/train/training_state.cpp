@@ -60,10 +60,13 @@ std::vector<T> numbers_at(const StateMap& state, const std::string& name, int64_
   return saved.to_vector<T>();
 }
 
-/// Values for variables, by name.
-void find_variables(const StateMap& state, const std::string& prefix, const std::vector<Variable>& variables,
-                    std::vector<std::pair<Variable, Tensor>>& values) {
-  for (const Variable& variable : variables) values.emplace_back(variable, at(state, prefix + variable.name()));
+/// The value that is saved for a variable.
+const Tensor& value_at(const StateMap& state, const std::string& prefix, const Variable& variable) {
+  const Tensor& value = at(state, prefix + variable.name());
+  if (!(value.spec() == variable.spec()))
+    throw Error(fmt::format("resume: the saved '{}{}' is {}, expected {}", prefix, variable.name(),
+                            to_string(value.spec()), to_string(variable.spec())));
+  return value;
 }
 
 std::string callback_prefix(size_t i) { return fmt::format("callback{}.", i); }
@@ -165,12 +168,12 @@ void Training::load(const TrainingState& state) {
   }
   const std::vector<Variable> variables = trainer_.model().variables();
   std::vector<std::pair<Variable, Tensor>> values;
-  find_variables(t, "model.", variables, values);
-  find_variables(t, "optimizer.", trainer_.optimizer().slots(), values);
+  for (const Variable& variable : variables) values.emplace_back(variable, value_at(t, "model.", variable));
+  for (const Variable& slot : trainer_.optimizer().slots()) values.emplace_back(slot, value_at(t, "optimizer.", slot));
   best_.epoch = whole("best.epoch");
   best_.loss = number_at(t, "best.loss");
   if (best_.epoch > 0)
-    for (const Variable& variable : variables) best_.values.push_back(at(t, "best.model." + variable.name()));
+    for (const Variable& variable : variables) best_.values.push_back(value_at(t, "best.model.", variable));
   const int64_t steps = whole("steps");
   for (size_t i = 0; i < options_.callbacks.size(); ++i) {
     StateMap own;
