@@ -165,4 +165,35 @@ Dataset load_image_folder(const std::string& directory) {
   return data;
 }
 
+void write_image_folder(const std::string& directory, const Dataset& data) {
+  for (const auto& [part, samples] : {std::pair{"train", &data.train}, {"test", &data.test}}) {
+    if (samples->empty()) continue;
+    const Shape shape = samples->sample_shape();
+    if (samples->inputs.dtype() != u8 || shape.rank() != 3 || (shape[2] != 1 && shape[2] != 3))
+      throw Error(fmt::format("{}: PNG images are u8 [N,H,W,1] or [N,H,W,3], the samples are {}", directory,
+                              to_string(samples->inputs.spec())));
+    std::vector<fs::path> places;
+    const std::vector<int64_t> counts = count_per_class(*samples);
+    for (const std::string& name : samples->class_names) {
+      places.push_back(fs::path(directory) / part / name);
+      if (counts[places.size() - 1] == 0) continue;  // a class without images is none to those who read
+      std::error_code error;
+      fs::create_directories(places.back(), error);
+      if (error)
+        throw Error(fmt::format("{}: the directory cannot be created: {}", places.back().string(), error.message()));
+    }
+    const Array pixels = samples->inputs.value().contiguous();
+    const std::vector<int64_t> labels = label_values(*samples);
+    const int64_t size = numel(shape);
+    parallel_for(samples->size(), 16, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const uint8_t* first = pixels.data<uint8_t>() + i * size;
+        const fs::path place = places[static_cast<size_t>(labels[static_cast<size_t>(i)])];
+        write_png((place / fmt::format("{:06}.png", i)).string(),
+                  {shape[0], shape[1], shape[2], std::vector<uint8_t>(first, first + size)});
+      }
+    });
+  }
+}
+
 }  // namespace telaio::nn

@@ -16,4 +16,8 @@ bool has_image_folders(const std::string& directory);
 /// test part that the training part does not have, and a damaged file.
 Dataset load_image_folder(const std::string& directory);
 
+/// Writes DIR/train/CLASS/000001.png and so on, and DIR/test/… where there is a test part; u8 images of one or three
+/// channels only. The number is the sample's, from 0. Directories are created; files that are there already stay.
+void write_image_folder(const std::string& directory, const Dataset& data);
+
 }  // namespace telaio::nn

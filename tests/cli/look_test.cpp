@@ -179,6 +179,21 @@ TEST_F(DataCommand, WritesTheBuiltInDigits) {
   EXPECT_TRUE(nn::load_idx(path("one")).test.empty());
 }
 
+TEST_F(DataCommand, WritesThemAsImages) {
+  EXPECT_EQ(good("data --png --out png --count 100 --test-count 30"),
+            "png holds 100 training and 30 test images of 28×28: telaio train --data png\n");
+  const nn::Dataset made = nn::make_digits({.train = 100, .test = 30}), read = nn::load_dataset(path("png"));
+  EXPECT_EQ(read.train.class_names, made.train.class_names);
+  EXPECT_EQ(nn::count_per_class(read.train), nn::count_per_class(made.train));
+  // The files are in the order of their classes, and within one of their numbers.
+  std::vector<int64_t> rows;
+  const std::vector<int64_t> labels = nn::label_values(made.test);
+  for (int64_t c = 0; c < 10; ++c)
+    for (int64_t i = 0; i < 30; ++i)
+      if (labels[static_cast<size_t>(i)] == c) rows.push_back(i);
+  EXPECT_EQ(read.test.inputs.to_vector<uint8_t>(), nn::take(made.test, rows).inputs.to_vector<uint8_t>());
+}
+
 TEST_F(DataCommand, RefusesWrongInput) {
   folder_.put("file", "");
   const std::pair<const char*, const char*> cases[] = {
