@@ -55,6 +55,11 @@ Tensor in_a_row(const std::vector<Layer>& layers, Tensor x, LayerContext& contex
 
 }  // namespace
 
+Sequential::Sequential(std::initializer_list<Layer> list, std::string called) : layers(list), name(std::move(called)) {
+  if (layers.size() != 1 || !name.empty() || !layers[0].defined()) return;
+  if (const auto* inner = layers[0].as<Sequential>()) *this = Sequential(*inner);
+}
+
 Tensor Sequential::call(const Tensor& x, LayerContext& context) const { return in_a_row(layers, x, context); }
 void Sequential::fields(Fields& f) {
   f("layers", layers);

@@ -16,7 +16,9 @@ struct Sequential {
   std::string name;
 
   Sequential() = default;
-  Sequential(std::initializer_list<Layer> list, std::string called = {}) : layers(list), name(std::move(called)) {}
+  /// Sequential{Sequential{…}} is the inner one: for some compilers the braces are a copy, for others a list of one, so
+  /// here both mean the same. With a name, or further layers, the inner one is a layer of the outer.
+  Sequential(std::initializer_list<Layer> list, std::string called = {});
   explicit Sequential(std::vector<Layer> list, std::string called = {})
       : layers(std::move(list)), name(std::move(called)) {}
 

@@ -341,10 +341,10 @@ TEST(Model, TheOutputIsFloatsOfAsManySamples) {
 }
 
 TEST(Model, BuildingErrorsNameTheLayerAndItsLine) {
-  const Layer wrong = Sequential{Sequential{{Conv2D{.filters = 4}, MaxPool2D{},  //
-                                             Conv2D{.filters = 4, .kernel = 5}},
-                                            "block"}};
-  const int line = __LINE__ - 2;
+  const Layer last = Conv2D{.filters = 4, .kernel = 5};
+  const int line = __LINE__ - 1;
+  const Layer wrong =
+      Sequential{Conv2D{.filters = 4}, Sequential{{MaxPool2D{}, Conv2D{.filters = 4, .kernel = 1}, last}, "block"}};
   const std::string message = building_error(wrong, {8, 8, 1});
   EXPECT_THAT(message, HasSubstr("block.conv2 (conv2d): "));
   EXPECT_THAT(message, HasSubstr("image f32[1,3,3,4]"));

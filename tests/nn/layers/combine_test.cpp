@@ -1,3 +1,5 @@
+#include <telaio/nn/describe.hpp>
+
 #include "layer_testing.hpp"
 
 namespace telaio::nn {
@@ -41,18 +43,27 @@ TEST(SequentialLayer, NamesInSequencesInSequences) {
             "sequential1.dense1.weight [2,2], sequential1.dense1.bias [2]");
 }
 
+TEST(SequentialLayer, OneInBracesIsTheInnerOne) {
+  const Sequential inner({Dense{2}, Dense{3}}, "inner");
+  EXPECT_EQ(to_json(Layer(Sequential{inner})), to_json(Layer(inner)));
+  EXPECT_EQ(to_json(Layer(Sequential{Layer(inner)})), to_json(Layer(inner)));
+  EXPECT_EQ(model_of(Sequential({inner}, "outer"), {2}).variables()[0].name(), "inner.dense1.weight");
+  EXPECT_EQ(model_of(Sequential{Flatten{}, inner}, {2}).variables()[0].name(), "inner.dense1.weight");
+  EXPECT_EQ(model_of(Sequential(std::vector<Layer>{inner}), {2}).variables()[0].name(), "inner.dense1.weight");
+}
+
 TEST(SequentialLayer, RefusedNames) {
   EXPECT_THAT(building_error(Sequential{Dense{2, {}, true, "zeros", "zeros", "a.b"}}, {3}),
               HasSubstr("layer 'a.b': a name has no dots: they separate the names of layers in layers"));
   const Layer twice = Sequential{Dense{.units = 2, .name = "a"}, Dense{.units = 2, .name = "a"}};
   EXPECT_EQ(building_error(twice, {3}), "layer 'a': two layers have this name");
-  EXPECT_EQ(building_error(Sequential{Sequential{{twice}, "block"}}, {3}),
+  EXPECT_EQ(building_error(Sequential{Flatten{}, Sequential{{twice}, "block"}}, {3}),
             "layer 'a': two layers of block.sequential1 have this name");
   // A given name may meet an automatic one.
   EXPECT_EQ(building_error(Sequential{Dense{2}, Dense{.units = 2, .name = "dense1"}}, {3}),
             "layer 'dense1': two layers have this name");
   EXPECT_EQ(building_error(Sequential{Dense{2}, Layer()}, {3}), "layer 2 is undefined");
-  EXPECT_EQ(building_error(Sequential{Sequential{{Layer()}, "block"}}, {3}), "block: layer 1 is undefined");
+  EXPECT_EQ(building_error(Sequential{Flatten{}, Sequential{{Layer()}, "block"}}, {3}), "block: layer 1 is undefined");
 }
 
 TEST(ResidualLayer, AroundTheIdentity) {
