@@ -5,9 +5,7 @@ target_compile_options(telaio_options INTERFACE
   # The same source gives the same bits: no contraction of a*b+c that one compiler does and another does not.
   -ffp-contract=off
   # Nobody replaces the library's functions from outside: let its files inline their own.
-  -fno-semantic-interposition
-  # Copies of inline functions are nobody's interface.
-  -fvisibility-inlines-hidden)
+  -fno-semantic-interposition)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # g++ 12 sees overlapping copies in "text" + std::string, and uninitialised members in tables of aggregates (its bugs
   # 105651 and 105562).
