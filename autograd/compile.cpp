@@ -119,6 +119,10 @@ FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments,
     graph = simplify(graph);
     validate(graph, "simplify");
   }
+  if (state_->options.fuse) {
+    graph = fuse(graph);
+    validate(graph, "fuse");
+  }
   fresh->executable = std::make_shared<const Executable>(std::move(graph), state_->options.concurrent);
   state_->entries.push_back(std::move(fresh));
   return *state_->entries.back();

@@ -37,6 +37,20 @@ using Views = std::span<const View>;
 /// Which inputs need a gradient.
 using Needs = std::span<const uint8_t>;
 
+class Op;
+using OpPtr = boost::intrusive_ptr<const Op>;
+
+/// What an op makes of a batch that is cut into slices.
+struct BatchFlow {
+  enum class Kind : uint8_t {
+    opaque,  ///< it needs the whole batch
+    mapped,  ///< slice s of the outputs, along `axis`, comes from slice s of the inputs alone
+    summed,  ///< each output is the sum of what the slices give
+  };
+  Kind kind = Kind::opaque;
+  int axis = -1;
+};
+
 /// An immutable description of a computation. One small class per op (or per family); attributes are members.
 class Op : public boost::intrusive_ref_counter<Op> {
  public:
@@ -80,13 +94,24 @@ class Op : public boost::intrusive_ref_counter<Op> {
   /// A cheaper tensor with the same value, bit for bit (a transpose of a transpose…), or undefined.
   virtual Tensor simplified(Tensors /*x*/) const { return {}; }
 
+  /// Cheaper tensors that agree with the outputs of `node` (whose op this is) to rounding, one for each output, undefined
+  /// where the output stays as it is; empty when there is nothing to gain. An op may look at the nodes that its inputs
+  /// come from: so the last op of a pattern replaces the whole. Such tensors are never differentiated.
+  virtual std::vector<Tensor> fused(const Node& /*node*/) const { return {}; }
+
+  /// How the op acts along the batch, for running slices of it through many ops. On entry axes[i] is the axis of input
+  /// i along which it is cut (−1: it is whole). An op may set an entry that is −1 when it needs that input cut too.
+  virtual BatchFlow along_batch(std::span<int> /*axes*/, Specs /*x*/, Specs /*y*/) const { return {}; }
+  /// The op for slices of `rows` out of a batch cut along axis `axis` of its output, where an attribute says the batch's
+  /// size; null when it is this one.
+  virtual OpPtr for_rows(int /*axis*/, int64_t /*rows*/) const { return {}; }
+
   /// Whether the value depends on a variable that is not among the inputs: a gradient by it would be silently wrong.
   virtual bool hides(const VariableState*) const { return false; }
 
   /// Multiplications and additions, for profiles and for deciding what is worth running in parallel.
   virtual double flops(Specs x, Specs y) const;
 };
-using OpPtr = boost::intrusive_ptr<const Op>;
 
 /// Applies an op: checks the inputs and gives a new node's first output, or all of them.
 Tensor apply(OpPtr op, std::vector<Tensor> x, const SourceLocation& where);

@@ -28,4 +28,7 @@ void validate(const Graph& graph, std::string_view after_pass);
 /// changes, not by a bit: constants are computed by the kernels that would have computed them later.
 Graph simplify(const Graph& graph);
 
+/// Patterns of ops replaced by the one that their last op offers (Op::fused). Values agree to rounding.
+Graph fuse(const Graph& graph);
+
 }  // namespace telaio

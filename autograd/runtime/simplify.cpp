@@ -65,6 +65,8 @@ bool can_fold(const Node& node) {
 
 class Simplifier {
  public:
+  explicit Simplifier(bool fuse) : fuse_(fuse) {}
+
   Tensor mapped(const Tensor& tensor) const {
     const auto found = map_.find({tensor.node(), tensor.index()});
     return found == map_.end() ? tensor : found->second;
@@ -91,7 +93,9 @@ class Simplifier {
       }
     }
     if (can_fold(*result)) return become(node, folded(*result));
-    become(node, shared(result));
+    result = shared(result);
+    become(node, result);
+    if (fuse_ && node->kind() == Node::Kind::compute) replace(node, *result);
   }
 
   void run(const std::vector<Tensor>& roots) {
@@ -100,6 +104,19 @@ class Simplifier {
   }
 
  private:
+  // What the op offers instead of its outputs is new and taken as it is.
+  void replace(const Node* node, const Node& result) {
+    const std::vector<Tensor> fused = result.op().fused(result);
+    for (size_t i = 0; i < fused.size(); ++i) {
+      if (!fused[i].defined()) continue;
+      for (const Node* added : topological_order({&fused[i], 1}, [&](const Node* n) { return visited_.contains(n); })) {
+        if (!visited_.insert(added).second) continue;
+        become(added, shared(NodePtr(added)));
+      }
+      remember(node, static_cast<int>(i), mapped(fused[i]));
+    }
+  }
+
   void remember(const Node* node, int index, Tensor to) {
     keep_.push_back(NodePtr(node));
     visited_.insert(to.node());
@@ -135,6 +152,7 @@ class Simplifier {
     return node;
   }
 
+  bool fuse_;
   boost::unordered_flat_map<std::pair<const Node*, int>, Tensor, boost::hash<std::pair<const Node*, int>>> map_;
   boost::unordered_flat_map<size_t, std::vector<NodePtr>> unique_;
   boost::unordered_flat_set<const Node*> visited_;
@@ -143,8 +161,10 @@ class Simplifier {
 
 }  // namespace
 
-Graph simplify(const Graph& graph) {
-  Simplifier simplifier;
+namespace {
+
+Graph rewritten(const Graph& graph, bool fuse) {
+  Simplifier simplifier(fuse);
   simplifier.run(graph.roots());
   Graph result = graph;
   for (Tensor& output : result.outputs) output = simplifier.mapped(output);
@@ -152,5 +172,10 @@ Graph simplify(const Graph& graph) {
     if (use.assigned.defined()) use.assigned = simplifier.mapped(use.assigned);
   return result;
 }
+
+}  // namespace
+
+Graph simplify(const Graph& graph) { return rewritten(graph, false); }
+Graph fuse(const Graph& graph) { return rewritten(graph, true); }
 
 }  // namespace telaio
