@@ -34,6 +34,7 @@ namespace {
 class StopGradient final : public IdentityOp {
  public:
   std::string_view name() const override { return "stop_gradient"; }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return BatchFlow::mapped(axes[0]); }
   std::vector<Tensor> vjp(Tensors, Tensors, Tensors, Needs) const override { return {Tensor()}; }
   bool same_as(const Op&) const override { return true; }
 };
@@ -76,6 +77,7 @@ class AddN final : public Op {
     });
   }
   bool in_place(size_t i) const override { return i == 0; }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return BatchFlow::same_axis(axes); }
   bool same_as(const Op&) const override { return true; }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs) const override {
     return std::vector<Tensor>(x.size(), gy[0]);

@@ -9,6 +9,7 @@
 #include <telaio/autograd/grad.hpp>
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/executable.hpp>
+#include <telaio/autograd/runtime/sliced_op.hpp>
 
 namespace telaio {
 
@@ -122,6 +123,10 @@ FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments,
   if (state_->options.fuse) {
     graph = fuse(graph);
     validate(graph, "fuse");
+  }
+  if (state_->options.slice) {
+    graph = slice_batches(graph);
+    validate(graph, "slice");
   }
   fresh->executable = std::make_shared<const Executable>(std::move(graph), state_->options.concurrent);
   state_->entries.push_back(std::move(fresh));

@@ -23,6 +23,9 @@ struct CompileOptions {
   bool simplify = true;
   /// Patterns of ops run as one: results agree with the others to rounding.
   bool fuse = true;
+  /// The batch (the first axis that most arguments share) is cut into slices that go through many ops at a time, where
+  /// what the ops pass on would not stay in the cache and the weights do. Results agree to rounding.
+  bool slice = true;
   /// Branches of the graph that do not depend on one another run side by side; off, the ops run one after the other
   /// (each still on all cores), in less memory.
   bool concurrent = true;

@@ -21,6 +21,8 @@ class Node {
   Node(Kind kind, OpPtr op, std::vector<Tensor> x, std::vector<TensorSpec> y, const SourceLocation& where);
   /// The same op on other inputs.
   Node(const Node& like, std::vector<Tensor> x);
+  /// Another op in its place, with the same line, scope and direction.
+  Node(const Node& like, OpPtr op, std::vector<Tensor> x, std::vector<TensorSpec> y);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;

@@ -49,6 +49,28 @@ struct BatchFlow {
   };
   Kind kind = Kind::opaque;
   int axis = -1;
+
+  static BatchFlow mapped(int axis) { return {Kind::mapped, axis}; }
+  static BatchFlow summed() { return {Kind::summed, -1}; }
+  /// For ops that work element by element on inputs of one shape: all are cut where one is.
+  static BatchFlow same_axis(std::span<int> axes) {
+    int common = -1;
+    for (int axis : axes) {
+      if (axis >= 0 && common >= 0 && axis != common) return {};
+      common = axis >= 0 ? axis : common;
+    }
+    for (int& axis : axes) axis = common;
+    return common < 0 ? BatchFlow() : mapped(common);
+  }
+  /// For ops that treat every element of the first axis of all inputs by itself: mapped where no input is cut
+  /// elsewhere.
+  static BatchFlow first_axis(std::span<int> axes) {
+    for (int& axis : axes) {
+      if (axis > 0) return {};
+      axis = 0;
+    }
+    return mapped(0);
+  }
 };
 
 /// An immutable description of a computation. One small class per op (or per family); attributes are members.
@@ -94,16 +116,16 @@ class Op : public boost::intrusive_ref_counter<Op> {
   /// A cheaper tensor with the same value, bit for bit (a transpose of a transpose…), or undefined.
   virtual Tensor simplified(Tensors /*x*/) const { return {}; }
 
-  /// Cheaper tensors that agree with the outputs of `node` (whose op this is) to rounding, one for each output, undefined
-  /// where the output stays as it is; empty when there is nothing to gain. An op may look at the nodes that its inputs
-  /// come from: so the last op of a pattern replaces the whole. Such tensors are never differentiated.
+  /// Cheaper tensors that agree with the outputs of `node` (whose op this is) to rounding, one for each output,
+  /// undefined where the output stays as it is; empty when there is nothing to gain. An op may look at the nodes that
+  /// its inputs come from: so the last op of a pattern replaces the whole. Such tensors are never differentiated.
   virtual std::vector<Tensor> fused(const Node& /*node*/) const { return {}; }
 
   /// How the op acts along the batch, for running slices of it through many ops. On entry axes[i] is the axis of input
   /// i along which it is cut (−1: it is whole). An op may set an entry that is −1 when it needs that input cut too.
   virtual BatchFlow along_batch(std::span<int> /*axes*/, Specs /*x*/, Specs /*y*/) const { return {}; }
-  /// The op for slices of `rows` out of a batch cut along axis `axis` of its output, where an attribute says the batch's
-  /// size; null when it is this one.
+  /// The op for slices of `rows` out of a batch cut along axis `axis` of its output, where an attribute says the
+  /// batch's size; null when it is this one.
   virtual OpPtr for_rows(int /*axis*/, int64_t /*rows*/) const { return {}; }
 
   /// Whether the value depends on a variable that is not among the inputs: a gradient by it would be silently wrong.

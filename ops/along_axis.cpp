@@ -31,6 +31,10 @@ class ArgReduce final : public Op {
       }
     });
   }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
+    if (axes[0] == axis_) return {};
+    return BatchFlow::mapped(axes[0] - (axes[0] > axis_ ? 1 : 0));
+  }
   bool same_as(const Op& other) const override { return axis_ == static_cast<const ArgReduce&>(other).axis_; }
   double flops(Specs x, Specs) const override { return static_cast<double>(x[0].numel()); }
 

@@ -91,9 +91,15 @@ class Convolution : public Op {
   const Conv2dOptions options_;
 };
 
+// Images are independent of one another where the filter is the same for all.
+BatchFlow over_images(std::span<const int> axes) {
+  return axes[0] == 0 && axes[1] < 0 ? BatchFlow::mapped(0) : BatchFlow();
+}
+
 class Conv2d final : public Convolution {
  public:
   using Convolution::Convolution;
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return over_images(axes); }
   std::string_view name() const override { return "conv2d"; }
   std::string_view input_name(size_t i) const override { return i == 0 ? "image" : "filter"; }
 
@@ -139,6 +145,7 @@ class Conv2dInputGrad final : public Convolution {
  public:
   Conv2dInputGrad(bool transposed, const Conv2dOptions& options, Size2d image)
       : Convolution(options), transposed_(transposed), image_(image) {}
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return over_images(axes); }
   std::string_view name() const override { return transposed_ ? "conv2d_transpose" : "conv2d_input_grad"; }
   std::string_view input_name(size_t i) const override { return i == 1 ? "filter" : transposed_ ? "image" : "gy"; }
   std::string attributes() const override {
@@ -192,6 +199,9 @@ class Conv2dInputGrad final : public Convolution {
 class Conv2dWeightGrad final : public Convolution {
  public:
   Conv2dWeightGrad(const Conv2dOptions& options, Size2d filter) : Convolution(options), filter_(filter) {}
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
+    return BatchFlow::first_axis(axes).axis == 0 ? BatchFlow::summed() : BatchFlow();
+  }
   std::string_view name() const override { return "conv2d_weight_grad"; }
   std::string_view input_name(size_t i) const override { return i == 0 ? "image" : "gy"; }
   std::string attributes() const override {

@@ -11,6 +11,7 @@ class ElementwiseOp : public Op {
  public:
   bool takes_strides(size_t) const final { return true; }
   bool in_place(size_t) const final { return true; }  // the planner sees to it that sizes agree
+  BatchFlow along_batch(std::span<int> axes, Specs x, Specs y) const final;
 
  protected:
   /// Cuts the views into chunks of n contiguous elements and calls chunk(in, out, n) on them in parallel. `cycles` is

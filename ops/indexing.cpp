@@ -96,6 +96,10 @@ class Gather final : public IndexOp {
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs) const override {
     return {scatter_add(gy[0], x[1], axis(), x[0].dim(axis())), Tensor()};
   }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
+    const BatchFlow flow = BatchFlow::same_axis(axes);
+    return flow.axis == axis() ? BatchFlow() : flow;
+  }
 };
 
 // Base of the transposes, which make an axis of `size` elements.
@@ -183,6 +187,10 @@ class ScatterAdd final : public AddOp {
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs) const override {
     return {gather(gy[0], x[1], axis()), Tensor()};
   }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
+    const BatchFlow flow = BatchFlow::same_axis(axes);
+    return flow.axis == axis() ? BatchFlow() : flow;
+  }
 };
 
 class OneHot final : public Op {
@@ -214,6 +222,7 @@ class OneHot final : public Op {
     const auto& same = static_cast<const OneHot&>(other);
     return classes_ == same.classes_ && dtype_ == same.dtype_;
   }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return BatchFlow::mapped(axes[0]); }
   double flops(Specs, Specs) const override { return 0; }
 
  private:

@@ -67,6 +67,16 @@ class Matmul final : public Op {
 
   bool takes_strides(size_t) const override { return true; }
 
+  // Rows of the product come from rows of a, columns from columns of b; cut along k, the products add up.
+  BatchFlow along_batch(std::span<int> axes, Specs x, Specs) const override {
+    const int rank = x[0].shape.rank();
+    if (axes[0] == rank - 2 && axes[1] < 0) return BatchFlow::mapped(rank - 2);
+    if (axes[1] == rank - 1 && axes[0] < 0) return BatchFlow::mapped(rank - 1);
+    if (axes[0] == rank - 1 && axes[1] == rank - 2) return BatchFlow::summed();
+    if (axes[0] == axes[1] && axes[0] < rank - 2) return BatchFlow::mapped(axes[0]);
+    return {};
+  }
+
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
     std::vector<Tensor> gx(2);
     if (needs[0]) gx[0] = matmul(gy[0], transpose(x[1]));  // [...,M,N]·[...,K,N]ᵀ → [...,M,K]

@@ -69,6 +69,7 @@ class Pool2d : public Op {
                        to_string(pooling_.padding));
   }
   bool same_as(const Op& other) const override { return pooling_ == static_cast<const Pool2d&>(other).pooling_; }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return BatchFlow::first_axis(axes); }
 
  protected:
   // Each output element looks at its whole window.

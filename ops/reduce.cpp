@@ -75,6 +75,12 @@ class Reduce final : public Op {
     return {{x[0].dtype, without(x[0].shape, axes_)}};
   }
   bool takes_strides(size_t) const override { return true; }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
+    int kept = 0;
+    for (int axis = 0; axis < axes[0]; ++axis) kept += !axes_[static_cast<size_t>(axis)];
+    if (!axes_[static_cast<size_t>(axes[0])]) return BatchFlow::mapped(kept);
+    return code_ == Code::sum ? BatchFlow::summed() : BatchFlow();
+  }
   size_t scratch_bytes(Specs x, Specs y) const override {
     return kernels::reduce_scratch_limit(y[0].numel(), x[0].numel(), size_of(x[0].dtype));
   }

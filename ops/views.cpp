@@ -79,6 +79,22 @@ class Reshape final : public ViewOp {
     offset = 0;
     return regrouped(x.shape, x_strides, y.shape, y_strides);
   }
+  // The batch stays an axis where the axes before it hold as many elements as before.
+  BatchFlow along_batch(std::span<int> axes, Specs x, Specs y) const override {
+    const Shape &from = x[0].shape, &to = y[0].shape;
+    int64_t before = 1, passed = 1;
+    for (int axis = 0; axis < axes[0]; ++axis) before *= from[axis];
+    for (int axis = 0; axis < to.rank() && passed <= before; ++axis) {
+      if (passed == before && to[axis] == from[axes[0]]) return BatchFlow::mapped(axis);
+      passed *= to[axis];
+    }
+    return {};
+  }
+  OpPtr for_rows(int axis, int64_t rows) const override {
+    Shape shape = shape_;
+    shape[axis] = rows;
+    return OpPtr(new Reshape(shape));
+  }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs) const override {
     return {reshape(gy[0], x[0].shape())};
   }
@@ -98,6 +114,9 @@ class Permute final : public ViewOp {
  public:
   explicit Permute(Order order) : order_(std::move(order)) {}
   std::string_view name() const override { return "permute"; }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
+    return BatchFlow::mapped(static_cast<int>(std::find(order_.begin(), order_.end(), axes[0]) - order_.begin()));
+  }
   std::string attributes() const override { return fmt::format("order=[{}]", fmt::join(order_, ",")); }
   std::vector<TensorSpec> infer(Specs x) const override {
     TensorSpec y = x[0];
@@ -156,6 +175,14 @@ class BroadcastTo final : public ViewOp {
       if (x.shape[axis] != 1) y_strides[added + axis] = x_strides[axis];
     offset = 0;
     return true;
+  }
+  BatchFlow along_batch(std::span<int> axes, Specs x, Specs) const override {
+    return BatchFlow::mapped(axes[0] + shape_.rank() - x[0].shape.rank());
+  }
+  OpPtr for_rows(int axis, int64_t rows) const override {
+    Shape shape = shape_;
+    shape[axis] = rows;
+    return OpPtr(new BroadcastTo(shape));
   }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs) const override {
     const Shape& shape = x[0].shape();

@@ -9,7 +9,8 @@
 #include <fmt/format.h>
 
 #include <telaio/autograd/node.hpp>
-#include <telaio/autograd/runtime/strided.hpp>
+#include <telaio/autograd/runtime/sliced_op.hpp>
+#include <telaio/autograd/runtime/step.hpp>
 
 namespace telaio {
 
@@ -119,34 +120,7 @@ void Executable::release(std::unique_ptr<Frame> frame) const {
 
 void Executable::execute(const Frame& frame, int index) const {
   const Plan::Step& step = plan_.steps[static_cast<size_t>(index)];
-  const View* operands = frame.operands.data() + step.first_operand;
-  const Views x(operands, static_cast<size_t>(step.inputs));
-  const Views y(operands + step.inputs, static_cast<size_t>(step.outputs));
-  switch (step.kind) {
-    case Plan::Step::Kind::wait:
-      return;
-    case Plan::Step::Kind::copy:
-      return copy_strided(static_cast<int>(size_of(x[0].dtype())), x[0].shape().rank(), x[0].shape().data(),
-                          x[0].strides->data(), x[0].bytes, y[0].bytes);
-    case Plan::Step::Kind::op:
-      break;
-  }
-  try {
-    step.node->op().run(x, y, frame.scratch[static_cast<size_t>(index)]);
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    const Node& node = *step.node;
-    const std::string name(node.op().name());
-    const std::string prefix = node.scope().empty() ? name : fmt::format("{} ({})", node.scope(), name);
-    std::string operand_list;
-    for (size_t i = 0; i < node.inputs().size(); ++i) {
-      const std::string_view given = node.op().input_name(i);
-      operand_list += fmt::format("{}{} {}", i == 0 ? "\n  " : "   ", given.empty() ? "input" : given,
-                                  to_string(node.inputs()[i].spec()));
-    }
-    throw Error(fmt::format("{}: {}{}{}", prefix, error.what(), operand_list, at_line(node.where())));
-  }
+  run_step(step, frame.operands.data() + step.first_operand, frame.scratch[static_cast<size_t>(index)]);
 }
 
 void Executable::execute_all(Frame& frame) const {
@@ -163,12 +137,7 @@ void Executable::execute_all(Frame& frame) const {
 void Executable::measure(const Frame& frame, Profile& profile) const {
   using Clock = std::chrono::steady_clock;
   std::map<std::tuple<std::string, std::string, bool>, Profile::Row> rows;
-  for (size_t s = 0; s < plan_.steps.size(); ++s) {
-    const Plan::Step& step = plan_.steps[s];
-    if (step.kind == Plan::Step::Kind::wait) continue;
-    const auto start = Clock::now();
-    execute(frame, static_cast<int>(s));
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const auto note = [&](const Plan& plan, const Plan::Step& step, double seconds) {
     const std::string op = step.node ? std::string(step.node->op().name()) : "copy";
     const std::string scope = step.node ? step.node->scope() : "";
     const bool backward = step.node && step.node->backward();
@@ -179,14 +148,28 @@ void Executable::measure(const Frame& frame, Profile& profile) const {
     ++row.calls;
     row.seconds += seconds;
     profile.seconds += seconds;
-    for (int v : plan_.inputs_of(step))
-      row.bytes += static_cast<double>(plan_.values[static_cast<size_t>(v)].spec.bytes());
-    for (int v : plan_.outputs_of(step))
-      row.bytes += static_cast<double>(plan_.values[static_cast<size_t>(v)].spec.bytes());
-    if (!step.node) continue;
+    for (int v : plan.inputs_of(step))
+      row.bytes += static_cast<double>(plan.values[static_cast<size_t>(v)].spec.bytes());
+    for (int v : plan.outputs_of(step))
+      row.bytes += static_cast<double>(plan.values[static_cast<size_t>(v)].spec.bytes());
+    if (!step.node) return;
     std::vector<TensorSpec> x;
     for (const Tensor& input : step.node->inputs()) x.push_back(input.spec());
     row.flops += step.node->op().flops(x, step.node->outputs());
+  };
+  for (size_t s = 0; s < plan_.steps.size(); ++s) {
+    const Plan::Step& step = plan_.steps[s];
+    if (step.kind == Plan::Step::Kind::wait) continue;
+    const auto* sliced = step.node ? dynamic_cast<const SlicedOp*>(&step.node->op()) : nullptr;
+    if (sliced) {
+      const View* operands = frame.operands.data() + step.first_operand;
+      sliced->profile({operands, static_cast<size_t>(step.inputs)},
+                      {operands + step.inputs, static_cast<size_t>(step.outputs)}, frame.scratch[s], note);
+      continue;
+    }
+    const auto start = Clock::now();
+    execute(frame, static_cast<int>(s));
+    note(plan_, step, std::chrono::duration<double>(Clock::now() - start).count());
   }
   for (auto& [key, row] : rows) profile.rows.push_back(std::move(row));
   std::stable_sort(profile.rows.begin(), profile.rows.end(),

@@ -16,7 +16,7 @@ using Home = Plan::Buffer::Home;
 
 class Lowering {
  public:
-  explicit Lowering(const Graph& graph) : graph_(graph) {
+  Lowering(const Graph& graph, bool own_results) : graph_(graph), own_results_(own_results) {
     for (size_t i = 0; i < graph.inputs.size(); ++i) ends_[graph.inputs[i].node()] = static_cast<int>(i);
     for (size_t i = 0; i < graph.variables.size(); ++i)
       if (graph.variables[i].read.defined()) ends_[graph.variables[i].read.node()] = static_cast<int>(i);
@@ -173,6 +173,14 @@ class Lowering {
 
   // What is handed out must not be overwritten later: it gets memory of its own, or shares that of a value that stays.
   int result(int index) {
+    if (own_results_) {
+      const Plan::Value& given = value(index);
+      const Plan::Buffer& in = buffer(given.buffer);
+      if (in.home != Home::arena || in.bytes != given.spec.bytes() || given.offset != 0 ||
+          !is_contiguous(given.spec.shape, given.strides)) {
+        return copy(index, Home::result, plan_.results++);
+      }
+    }
     Plan::Buffer& home = buffer(value(index).buffer);
     if (home.home == Home::variable && graph_.variables[static_cast<size_t>(home.place)].assigned.defined()) {
       return copy(index, Home::result, plan_.results++);
@@ -249,6 +257,7 @@ class Lowering {
   }
 
   const Graph& graph_;
+  const bool own_results_;
   Plan plan_;
   boost::unordered_flat_map<const Node*, int> ends_;
   boost::unordered_flat_map<const Node*, int> first_value_;
@@ -259,7 +268,7 @@ class Lowering {
 
 }  // namespace
 
-Plan lower(const Graph& graph) { return Lowering(graph).run(); }
+Plan lower(const Graph& graph, bool own_results) { return Lowering(graph, own_results).run(); }
 
 Dependencies::Dependencies(const Plan& plan) {
   const size_t count = plan.steps.size();

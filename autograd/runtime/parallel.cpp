@@ -10,11 +10,24 @@
 
 namespace telaio {
 
+namespace {
+
+thread_local bool serial = false;
+
+}  // namespace
+
+SerialScope::SerialScope() : before_(serial) { serial = true; }
+SerialScope::~SerialScope() { serial = before_; }
+
 void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   const int64_t chunks = (count - 1) / grain + 1;
   if (chunks == 1) return body(0, count);
+  if (serial) {
+    for (int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain));
+    return;
+  }
   tbb::parallel_for(
       tbb::blocked_range<int64_t>(0, chunks, 1),
       [&](const tbb::blocked_range<int64_t>& range) {

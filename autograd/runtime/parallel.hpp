@@ -40,6 +40,19 @@ class FunctionRef<R(Args...)> {
 /// a chunk throws reaches the caller.
 void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
+/// While it lives, parallel_for on this thread runs its chunks one after the other: for work that is itself one of many
+/// parallel tasks, and whose data are in this core's cache.
+class SerialScope {
+ public:
+  SerialScope();
+  ~SerialScope();
+  SerialScope(const SerialScope&) = delete;
+  SerialScope& operator=(const SerialScope&) = delete;
+
+ private:
+  bool before_;
+};
+
 /// A grain for loops whose iterations cost about `cycles` each: chunks of about 100k cycles, so that waking a thread
 /// pays. `cycles` must come from sizes only.
 inline int64_t grain_for(double cycles) {

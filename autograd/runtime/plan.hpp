@@ -116,7 +116,8 @@ class Order {
 
 /// Turns nodes into steps: views cost nothing, strided operands are copied where an op needs that, assigned variables
 /// are written after all who read the old value and after every step that may throw. Error for an unbound input.
-Plan lower(const Graph& graph);
+/// With own_results every output is contiguous in a buffer of its own, which nothing else shares.
+Plan lower(const Graph& graph, bool own_results = false);
 
 /// Lets an op write over its dying input where it can, and gives every arena buffer its place. A place is used again
 /// only by a step that certainly runs after the last user of the old content, whatever runs concurrently.

@@ -121,6 +121,12 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   };
   const auto fill_b = [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
     const T* src = b.data + k0 * b.row_stride + n0 * b.column_stride;
+    if (b.row_stride == 1 && b.column_stride != 1) {  // a transposed factor: read along its lines in memory
+      for (int64_t j = 0; j < columns; ++j) {
+        for (int64_t p = 0; p < depth; ++p) dst[p * pitch + j] = src[j * b.column_stride + p];
+      }
+      return;
+    }
     for (int64_t p = 0; p < depth; ++p, src += b.row_stride, dst += pitch) {
       if (b.column_stride == 1) {
         std::copy_n(src, columns, dst);

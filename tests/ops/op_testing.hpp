@@ -90,7 +90,7 @@ template <class F, class... X>
 void expect_same_compiled(const F& f, const X&... x) {
   const Tensor evaluated = f(x...);
   expect_same(compile(f)(x...), evaluated);
-  expect_same(compile(f, {.simplify = false, .concurrent = false})(x...), evaluated);
+  expect_same(compile(f, {.simplify = false, .fuse = false, .slice = false, .concurrent = false})(x...), evaluated);
 }
 
 /// Whether b is a view of a's memory.

@@ -1,0 +1,212 @@
+#include <telaio/autograd/runtime/sliced_op.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include <telaio/autograd/node.hpp>
+#include <telaio/autograd/runtime/step.hpp>
+
+namespace telaio {
+
+namespace {
+
+using Home = Plan::Buffer::Home;
+
+// Enough groups for the threads of a desktop to share them out evenly; each costs memory for its sums, and the time to
+// add them up.
+constexpr int64_t most_groups = 8;
+
+constexpr int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+Plan planned(const Graph& graph) {
+  Plan plan = lower(graph, true);
+  plan_memory(plan, false);
+  return plan;
+}
+
+int64_t row_bytes(const View& view) { return view.shape()[0] == 0 ? 0 : view.spec->bytes() / view.shape()[0]; }
+
+void add(const TensorSpec& spec, const std::byte* term, std::byte* sum) {
+  with_dtype(spec.dtype, [&]<class T>() {
+    if constexpr (!std::is_same_v<T, bool>) {
+      const T* from = reinterpret_cast<const T*>(term);
+      T* to = reinterpret_cast<T*>(sum);
+      const int64_t n = spec.numel();
+      for (int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(to[i] + from[i]);
+    }
+  });
+}
+
+}  // namespace
+
+// The memory that one group works in, and where it lies in the scratch.
+struct SlicedOp::Layout {
+  int64_t views, terms, block;  // in a block: operands of a slice; a later slice's terms of the sums
+  int64_t sums;                 // behind the blocks
+  Layout(const SlicedOp& op)
+      : views(aligned(op.arena_bytes_)),
+        terms(views + aligned(static_cast<int64_t>(std::max(op.plan_.operands.size(), op.last_plan_.operands.size()) *
+                                                   sizeof(View)))),
+        block(terms + op.sums_bytes_),
+        sums(block * op.groups()) {}
+};
+
+SlicedOp::SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector<char> cut, std::vector<char> summed)
+    : slice_(std::move(slice)),
+      last_(std::move(last)),
+      plan_(planned(slice_.graph)),
+      batch_(batch),
+      cut_(std::move(cut)),
+      summed_(std::move(summed)) {
+  if (last_.rows > 0) last_plan_ = planned(last_.graph);
+  arena_bytes_ = std::max(plan_.arena_bytes, last_plan_.arena_bytes);
+  for (size_t i = 0; i < summed_.size(); ++i) {
+    TensorSpec spec = slice_.graph.outputs[i].spec();
+    if (!summed_[i]) spec.shape[0] = batch_;
+    outputs_.push_back(spec);
+    sum_place_.push_back(sums_bytes_);
+    if (summed_[i]) sums_bytes_ += aligned(spec.bytes());
+  }
+  for (const Plan::Step& step : plan_.steps)
+    may_fail_ |= step.kind == Plan::Step::Kind::op && step.node->op().may_fail();
+}
+
+SlicedOp::~SlicedOp() = default;
+
+int64_t SlicedOp::slices() const { return (batch_ - 1) / slice_.rows + 1; }
+int64_t SlicedOp::groups() const { return std::min(slices(), most_groups); }
+
+std::string SlicedOp::attributes() const {
+  return fmt::format("{} ops, {} slices of {}", plan_.steps.size(), slices(), slice_.rows);
+}
+
+std::vector<TensorSpec> SlicedOp::infer(Specs) const { return outputs_; }
+
+size_t SlicedOp::scratch_bytes(Specs, Specs) const {
+  return static_cast<size_t>(Layout(*this).sums + sums_bytes_ * groups());
+}
+
+double SlicedOp::flops(Specs, Specs) const {
+  double flops = 0;
+  for (const Plan::Step& step : plan_.steps) {
+    if (step.kind != Plan::Step::Kind::op) continue;
+    std::vector<TensorSpec> x;
+    for (const Tensor& input : step.node->inputs()) x.push_back(input.spec());
+    flops += step.node->op().flops(x, step.node->outputs());
+  }
+  return flops * static_cast<double>(batch_) / static_cast<double>(slice_.rows);
+}
+
+void SlicedOp::run_slice(const SliceGraph& graph, const Plan& plan, Views x, Views y, std::byte* block, std::byte* sums,
+                         int64_t slice, bool first, Took* took) const {
+  const Layout layout(*this);
+  const int64_t row = slice * slice_.rows;
+  const auto memory = [&](const Plan::Buffer& buffer) -> std::byte* {
+    const auto place = static_cast<size_t>(buffer.place);
+    switch (buffer.home) {
+      case Home::arena:
+        return block + buffer.place;
+      case Home::constant:
+        return plan.constants[place].storage()->data();
+      case Home::input:
+        return x[place].bytes + (cut_[place] ? row * row_bytes(x[place]) : 0);
+      case Home::variable:
+      case Home::result:
+        break;
+    }
+    if (!summed_[place]) return y[place].bytes + row * row_bytes(y[place]);
+    return (first ? sums : block + layout.terms) + sum_place_[place];
+  };
+  View* views = reinterpret_cast<View*>(block + layout.views);
+  for (size_t i = 0; i < plan.operands.size(); ++i) {
+    const Plan::Value& value = plan.values[static_cast<size_t>(plan.operands[i])];
+    std::byte* bytes = memory(plan.buffers[static_cast<size_t>(value.buffer)]);
+    views[i] = {bytes + value.offset * static_cast<int64_t>(size_of(value.spec.dtype)), &value.spec, &value.strides};
+  }
+  for (const Plan::Step& step : plan.steps) {
+    std::byte* scratch = step.scratch < 0 ? nullptr : block + plan.buffers[static_cast<size_t>(step.scratch)].place;
+    const auto start = took ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    try {
+      run_step(step, views + step.first_operand, scratch);
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}\n  in rows {} to {} of the batch", error.what(), row, row + graph.rows - 1));
+    }
+    if (took) (*took)(plan, step, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  if (first) return;
+  for (size_t i = 0; i < summed_.size(); ++i)
+    if (summed_[i]) add(outputs_[i], block + layout.terms + sum_place_[i], sums + sum_place_[i]);
+}
+
+void SlicedOp::run_group(Views x, Views y, std::byte* block, std::byte* sums, int64_t group, Took* took) const {
+  const SerialScope serial;
+  const int64_t begin = slices() * group / groups(), end = slices() * (group + 1) / groups();
+  for (int64_t slice = begin; slice < end; ++slice) {
+    const bool last = last_.rows > 0 && slice == slices() - 1;
+    run_slice(last ? last_ : slice_, last ? last_plan_ : plan_, x, y, block, sums, slice, slice == begin, took);
+  }
+}
+
+void SlicedOp::add_groups(Views y, const std::byte* sums) const {
+  for (size_t i = 0; i < summed_.size(); ++i) {
+    if (!summed_[i]) continue;
+    with_dtype(outputs_[i].dtype, [&]<class T>() {
+      if constexpr (!std::is_same_v<T, bool>) {
+        const double cycles = 0.25 * static_cast<double>(groups());
+        parallel_for(outputs_[i].numel(), grain_for(cycles), [&](int64_t from, int64_t to) {
+          constexpr int64_t run = 1024;  // stays in the first-level cache while the groups pass by
+          for (int64_t begin = from; begin < to; begin += run) {
+            const int64_t n = std::min(run, to - begin);
+            T* result = y[i].data<T>() + begin;
+            for (int64_t group = 0; group < groups(); ++group) {
+              const T* term = reinterpret_cast<const T*>(sums + group * sums_bytes_ + sum_place_[i]) + begin;
+              if (group == 0) std::copy_n(term, n, result);
+              else
+                for (int64_t j = 0; j < n; ++j) result[j] = static_cast<T>(result[j] + term[j]);
+            }
+          }
+        });
+      }
+    });
+  }
+}
+
+void SlicedOp::run_all(Views x, Views y, void* scratch, Took* took) const {
+  const Layout layout(*this);
+  auto* base = static_cast<std::byte*>(scratch);
+  // A group takes whichever block is free, the lowest first: that one was used last and is in the cache. What a block
+  // held before does not matter.
+  std::atomic<uint32_t> taken{0};
+  static_assert(most_groups <= 32);
+  parallel_for(groups(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      uint32_t seen = taken.load(std::memory_order_relaxed);
+      int block = 0;
+      do {
+        block = std::countr_one(seen);
+      } while (!taken.compare_exchange_weak(seen, seen | (1u << block), std::memory_order_acquire));
+      try {
+        run_group(x, y, base + block * layout.block, base + layout.sums + group * sums_bytes_, group, took);
+      } catch (...) {
+        taken.fetch_and(~(1u << block), std::memory_order_release);
+        throw;
+      }
+      taken.fetch_and(~(1u << block), std::memory_order_release);
+    }
+  });
+  add_groups(y, base + layout.sums);
+}
+
+void SlicedOp::run(Views x, Views y, void* scratch) const { run_all(x, y, scratch, nullptr); }
+
+void SlicedOp::profile(Views x, Views y, void* scratch, Took took) const {
+  const SerialScope serial;
+  run_all(x, y, scratch, &took);
+}
+
+}  // namespace telaio

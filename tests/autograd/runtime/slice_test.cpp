@@ -1,0 +1,194 @@
+// Batches in slices: the same results as without, whatever the batch's size and what the graph does with it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <telaio/nn/networks.hpp>
+#include <telaio/nn/train/trainer.hpp>
+#include <telaio/telaio.hpp>
+
+#include <telaio/autograd/node.hpp>
+#include <telaio/autograd/runtime/sliced_op.hpp>
+
+namespace telaio {
+namespace {
+
+using List = std::vector<Tensor>;
+
+constexpr CompileOptions plain{.fuse = false, .slice = false};
+
+double difference(const Tensor& a, const Tensor& b) {
+  if (a.numel() == 0) return 0;
+  const double scale = max(abs(cast(a, f64))).item<double>();
+  return max(abs(cast(a, f64) - cast(b, f64))).item<double>() / std::max(scale, 1e-30);
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  const Array x = a.value().contiguous(), y = b.value().contiguous();
+  return x.spec() == y.spec() && std::memcmp(x.bytes(), y.bytes(), static_cast<size_t>(x.spec().bytes())) == 0;
+}
+
+Tensor images(int64_t batch, DType dtype = f32) { return cast(uniform({batch, 28, 28, 1}, random_key(1, 1)), dtype); }
+Tensor labels(int64_t batch) { return cast(floor(uniform({batch}, random_key(2, 2)) * 10.0), i32); }
+
+// The loss and all gradients of a network.
+struct Step {
+  nn::Trainer trainer;
+  explicit Step(std::string_view network) : trainer(nn::Model(nn::network_named(network), {28, 28, 1}), {}) {}
+  auto function() const {
+    return [this](const Tensor& x, const Tensor& y) {
+      auto [loss, gradients] = trainer.graph(x, y);
+      List results{loss};
+      results.insert(results.end(), gradients.begin(), gradients.end());
+      return results;
+    };
+  }
+};
+
+template <class F, class... X>
+std::vector<const SlicedOp*> sliced_ops(const F& f, const X&... x) {
+  Graph graph;
+  for (const Tensor& argument : {x...}) graph.inputs.push_back(input("x", argument.spec()));
+  {
+    Trace trace;
+    graph.outputs = std::apply(
+        f, [&]<size_t... i>(std::index_sequence<i...>) {
+          return std::make_tuple(graph.inputs[i]...);
+        }(std::index_sequence_for<X...>()));
+    graph.variables = trace.uses();
+  }
+  graph = slice_batches(simplify(graph));
+  validate(graph, "slice");
+  std::vector<const SlicedOp*> found;
+  for (const Node* node : topological_order(graph.roots()))
+    if (const auto* op = dynamic_cast<const SlicedOp*>(&node->op())) found.push_back(op);
+  return found;
+}
+
+class SlicedBatch : public testing::TestWithParam<int64_t> {};
+
+TEST_P(SlicedBatch, AgreesWithTheWholeBatch) {
+  const int64_t batch = GetParam();
+  const Step step("cnn");
+  const Tensor x = images(batch), y = labels(batch);
+  const List expected = compile(step.function(), plain)(x, y), given = compile(step.function())(x, y);
+  ASSERT_EQ(expected.size(), given.size());
+  for (size_t i = 0; i < given.size(); ++i) EXPECT_LT(difference(expected[i], given[i]), 5e-6) << "result " << i;
+}
+INSTANTIATE_TEST_SUITE_P(Sizes, SlicedBatch, testing::Values(1, 7, 8, 9, 31, 32, 33, 97, 128));
+
+TEST(Slice, TheConvolutionalStepIsCut) {
+  const Step step("cnn");
+  const auto ops = sliced_ops(step.function(), images(100), labels(100));
+  ASSERT_EQ(ops.size(), 1u);
+  EXPECT_LE(ops[0]->rows(), 25);
+}
+
+TEST(Slice, LargeWeightsAreNot) {
+  const Step step("dense");
+  EXPECT_TRUE(sliced_ops(step.function(), images(128), labels(128)).empty());
+}
+
+TEST(Slice, SmallBatchesAreNot) {
+  const Step step("cnn");
+  EXPECT_TRUE(sliced_ops(step.function(), images(4), labels(4)).empty());
+}
+
+TEST(Slice, TheNumberOfThreadsChangesNoBit) {
+  const Step step("cnn");
+  const Tensor x = images(97), y = labels(97);
+  List results[3];
+  int threads = 1;
+  for (List& result : results) {
+    const ThreadLimit limit(threads);
+    result = compile(step.function())(x, y);
+    for (const Tensor& tensor : result) tensor.eval();
+    threads *= 2;
+  }
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    EXPECT_TRUE(same_bits(results[0][i], results[1][i])) << "result " << i << ", 2 threads";
+    EXPECT_TRUE(same_bits(results[0][i], results[2][i])) << "result " << i << ", 4 threads";
+  }
+}
+
+// Large enough to be cut: rows of 4096 numbers, some work for each.
+Tensor rows(int64_t batch) { return uniform({batch, 4096}, random_key(3, 3)); }
+Tensor worked(const Tensor& x) { return tanh(x * 1.5) + exp(-x); }
+
+void expect_cut(const std::function<List(const Tensor&)>& f, const Tensor& x, size_t regions) {
+  EXPECT_EQ(sliced_ops(f, x).size(), regions);
+  const List expected = compile(f, plain)(x), given = compile(f)(x);
+  for (size_t i = 0; i < given.size(); ++i) EXPECT_LT(difference(expected[i], given[i]), 5e-6) << "result " << i;
+}
+
+TEST(Slice, WhatMixesTheBatchBeginsAnotherRegion) {
+  const auto f = [](const Tensor& x) {
+    const Tensor y = worked(x);
+    const Tensor centred = y - mean(y, {0}, true);
+    return List{sum(square(centred), {0}), worked(centred)};
+  };
+  expect_cut(f, rows(101), 2);
+}
+
+TEST(Slice, TheBatchMayChangeItsAxis) {
+  const auto f = [](const Tensor& x) {
+    const Tensor y = transpose(worked(x));  // [4096, batch], wanted as it is and as a factor
+    return List{y, matmul(y, worked(x))};
+  };
+  Tensor x = slice(rows(64), 1, 0, 300);
+  x.eval();
+  const List expected = compile(f, plain)(x), given = compile(f)(x);
+  for (size_t i = 0; i < given.size(); ++i) EXPECT_LT(difference(expected[i], given[i]), 5e-6) << "result " << i;
+}
+
+TEST(Slice, ResultsMayBeViewsOrInputs) {
+  const auto f = [](const Tensor& x) {
+    const Tensor y = worked(x);
+    return List{x, y, y, reshape(y, {x.dim(0), 64, 64}), slice(y, 1, 3, 9), slice(y, 0, 1, 4)};
+  };
+  expect_cut(f, rows(50), 1);
+}
+
+TEST(Slice, TablesAndBroadcastsOfTheWholeBatchAreCutWithIt) {
+  const Tensor table = rows(48), column = uniform({48, 1}, random_key(4, 4)), row = uniform({4096}, random_key(5, 5));
+  table.eval(), column.eval(), row.eval();
+  const auto f = [&](const Tensor& x) { return List{worked(x + table) * column + row, sum(worked(x) * column)}; };
+  expect_cut(f, rows(48), 1);
+}
+
+TEST(Slice, SumsOfIntegersAreExact) {
+  const auto f = [](const Tensor& x) { return List{sum(cast(floor(worked(x) * 100.0), i64), {0})}; };
+  const Tensor x = rows(77);
+  EXPECT_TRUE(same_bits(compile(f, plain)(x)[0], compile(f)(x)[0]));
+}
+
+TEST(Slice, AnErrorSaysInWhichRowsItWas) {
+  const Tensor x = rows(64);
+  std::vector<int64_t> numbers(64, 1);
+  numbers[60] = 5000;
+  const Tensor index = from_data(numbers, {64, 1});
+  const auto f = [](const Tensor& data, const Tensor& at) { return List{gather(worked(data), at, 1)}; };
+  try {
+    compile(f)(x, index);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("5000"), std::string::npos) << text;
+    EXPECT_NE(text.find("of the batch"), std::string::npos) << text;
+  }
+}
+
+TEST(Slice, AProfileLooksInside) {
+  const Step step("cnn");
+  const auto f = compile(step.function());
+  const Profile profile = f.profile(images(64), labels(64));
+  const auto has = [&](std::string_view op) {
+    return std::any_of(profile.rows.begin(), profile.rows.end(), [&](const Profile::Row& row) { return row.op == op; });
+  };
+  EXPECT_TRUE(has("conv2d"));
+  EXPECT_FALSE(has("sliced"));
+}
+
+}  // namespace
+}  // namespace telaio
