@@ -7,6 +7,8 @@
 
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/nn/networks.hpp>
+#include <telaio/nn/train/trainer.hpp>
 #include <telaio/telaio.hpp>
 
 namespace {
@@ -85,6 +87,37 @@ void BM_empty_parallel_region(benchmark::State& state) {
   for (auto _ : state) parallel_for(state.range(0), 1, [](int64_t begin, int64_t) { benchmark::DoNotOptimize(begin); });
 }
 BENCHMARK(BM_empty_parallel_region)->ArgName("chunks")->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kNanosecond);
+
+nn::Model cnn() { return nn::Model(nn::network_named("cnn"), {28, 28, 1}, {.name = "cnn"}); }
+
+// A real graph: the training step of the cnn, traced, differentiated, simplified and planned; nothing runs.
+void BM_compile_cnn_step(benchmark::State& state) {
+  const nn::Model model = cnn();
+  const nn::OptimizerState optimizer({}, model.parameters());
+  const std::vector<Variable>& parameters = optimizer.parameters();
+  const Tensor x = zeros({128, 28, 28, 1}).eval(), classes = zeros({128}, i64).eval();
+  for (auto _ : state) {
+    const auto step = compile(
+        [&](const Tensor& images, const Tensor& targets, const Tensor& key, const Tensor& rate, const Tensor& number) {
+          const nn::Forward forward = model.forward_training(images, key);
+          const Tensor loss = cross_entropy(forward.logits, targets);
+          optimizer.apply(grad(loss, {parameters.begin(), parameters.end()}), rate, number);
+          return loss;
+        });
+    benchmark::DoNotOptimize(step.planned_bytes(x, classes, random_key(1, 0), 0.001, 1.0));
+  }
+}
+BENCHMARK(BM_compile_cnn_step)->Unit(benchmark::kMillisecond);
+
+// From nothing to the first finished step: parameters, graph, compiling, and the step itself in fresh memory.
+void BM_first_cnn_step(benchmark::State& state) {
+  const Tensor x = zeros({128, 28, 28, 1}).eval(), classes = zeros({128}, i64).eval();
+  for (auto _ : state) {
+    nn::Trainer trainer(cnn());
+    benchmark::DoNotOptimize(trainer.step(x, classes).loss.item<float>());
+  }
+}
+BENCHMARK(BM_first_cnn_step)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 

@@ -1,0 +1,169 @@
+// Whole networks: steps of training (forward, backward, Adam) and inference, on batches that lie in memory.
+//
+//   telaio_bench_models                                        all; options are Google Benchmark's
+//   telaio_bench_models --time_to_first_step[=NETWORK]         from the start of the process to the first finished step
+//
+// "resident_MB" is the most that the process has had in memory so far (VmHWM): for one configuration's own, run that
+// one alone by --benchmark_filter.
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/nn/layers.hpp>
+#include <telaio/nn/networks.hpp>
+#include <telaio/nn/train/trainer.hpp>
+#include <telaio/telaio.hpp>
+
+#include "machine_peak.hpp"
+
+namespace {
+
+using namespace telaio;
+using benchmark::Counter;
+
+/// Pairs of 3×3 convolutions of a width that doubles where the image is halved, as VGG has them (Simonyan and Zisserman
+/// 2014).
+nn::Layer vgg() {
+  std::vector<nn::Layer> layers;
+  for (const int64_t filters : {32, 64, 128}) {
+    for (int i = 0; i < 2; ++i)
+      layers.emplace_back(nn::Conv2D{.filters = filters, .activation = "relu", .padding = Padding::same()});
+    layers.emplace_back(nn::MaxPool2D{2});
+  }
+  layers.emplace_back(nn::Flatten{});
+  layers.emplace_back(nn::Dense{128, "relu"});
+  layers.emplace_back(nn::Dense{10});
+  layers.emplace_back(nn::Softmax{});
+  return nn::Sequential(std::move(layers));
+}
+
+nn::Model model_named(const std::string& name) {
+  if (name == "vgg") return nn::Model(vgg(), {32, 32, 3}, {.name = name});
+  return nn::Model(nn::network_named(name), {28, 28, 1}, {.name = name});
+}
+
+struct Batch {
+  Tensor x, classes;
+};
+Batch make_batch(const nn::Model& model, int64_t size) {
+  Shape shape = model.sample_shape();
+  shape.insert(0, size);
+  return {uniform(shape, random_key(1, 0)).eval(), cast(floor(uniform({size}, random_key(1, 1)) * 10), i64).eval()};
+}
+
+double resident_megabytes() {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
+  return 0;
+}
+
+void set_counters(benchmark::State& state, const nn::Model& model, double macs, int64_t size, int threads,
+                  const bench::PeakShare& share) {
+  const double flops = 2 * macs * static_cast<double>(size);
+  state.counters["parameters"] = static_cast<double>(model.parameter_count());
+  state.counters["images/s"] = Counter(static_cast<double>(size), Counter::kIsIterationInvariantRate);
+  state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
+  state.counters["peak"] = share(flops, state.iterations(), threads);
+  state.counters["resident_MB"] = resident_megabytes();
+}
+
+void train(benchmark::State& state, const std::string& name) {
+  const int64_t size = state.range(0);
+  const auto threads = static_cast<int>(state.range(1));
+  const ThreadLimit limit(threads);
+  const nn::Model model = model_named(name);
+  nn::Trainer trainer(model);
+  const Batch batch = make_batch(model, size);
+  trainer.step(batch.x, batch.classes);
+  const bench::PeakShare share;
+  for (auto _ : state) benchmark::DoNotOptimize(trainer.step(batch.x, batch.classes).loss.item<float>());
+  // Forward, and backward twice as much but for the gradient by the images.
+  int64_t first = 0;
+  for (const nn::LayerInfo& layer : model.layers())
+    if (first == 0) first = layer.multiply_adds;
+  set_counters(state, model, static_cast<double>(3 * model.multiply_adds() - first), size, threads, share);
+}
+
+void infer(benchmark::State& state, const std::string& name) {
+  const int64_t size = state.range(0);
+  const auto threads = static_cast<int>(state.range(1));
+  const ThreadLimit limit(threads);
+  const nn::Model model = model_named(name);
+  const Batch batch = make_batch(model, size);
+  Variable y("y", zeros(model(batch.x).shape()));
+  const auto run = compile([&](const Tensor& x) { y.assign(model(x)); });
+  run(batch.x);
+  const bench::PeakShare share;
+  for (auto _ : state) run(batch.x);
+  set_counters(state, model, static_cast<double>(model.multiply_adds()), size, threads, share);
+}
+
+// Field 22 of /proc/self/stat: ticks between the machine's start and the process's; a tick is 10 ms. Fields are counted
+// behind the program's name, which may have spaces in it.
+double seconds_since_exec() {
+  std::ifstream file("/proc/self/stat");
+  std::string text;
+  std::getline(file, text);
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) fields >> field;
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec) -
+         std::stod(field) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+int time_to_first_step(const std::string& name, std::chrono::steady_clock::time_point begin) {
+  const nn::Model model = model_named(name);
+  nn::Trainer trainer(model);
+  const Batch batch = make_batch(model, 128);
+  const float loss = trainer.step(batch.x, batch.classes).loss.item<float>();
+  const double from_exec = seconds_since_exec();
+  const std::chrono::duration<double> from_main = std::chrono::steady_clock::now() - begin;
+  std::printf("first step of %s, batch 128: %.1f ms after main began, %.0f ms after the process began (to 10 ms)\n",
+              name.c_str(), 1e3 * from_main.count(), 1e3 * from_exec);
+  return loss > 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto begin = std::chrono::steady_clock::now();
+  constexpr std::string_view first_step = "--time_to_first_step";
+  for (int i = 1; i < argc; ++i)
+    if (const std::string_view argument = argv[i]; argument.starts_with(first_step)) {
+      const std::string_view rest = argument.substr(first_step.size());
+      return time_to_first_step(rest.starts_with("=") ? std::string(rest.substr(1)) : "cnn", begin);
+    }
+
+  const int all = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  for (const char* name : {"cnn", "dense", "lenet", "vgg"})
+    for (const bool training : {true, false}) {
+      auto* added = benchmark::RegisterBenchmark(
+          (std::string(training ? "train/" : "infer/") + name).c_str(),
+          [name, training](benchmark::State& state) { training ? train(state, name) : infer(state, name); });
+      added->ArgNames({"batch", "threads"})->UseRealTime()->Unit(benchmark::kMicrosecond);
+      for (const int64_t size : {1, 32, 128, 256}) {
+        for (int threads = 1; threads < all; threads *= 2) added->Args({size, threads});
+        added->Args({size, all});
+      }
+    }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}
