@@ -273,8 +273,9 @@ class Slicer {
   // The graph of a slice, and what it takes from outside.
   struct Region {
     SliceGraph slice;
-    TensorMap<Tensor> inner;     // mapped tensors, those of the region and those cut on the way in
+    TensorMap<Tensor> inner;     // the region's own tensors
     TensorMap<Tensor> whole;     // what comes in whole
+    std::map<std::pair<Key, int>, Tensor> cut_along;  // what comes in cut along an axis; a tensor may be cut along two
     std::vector<Tensor> inputs;  // as they are outside
     std::vector<char> cut, summed;
     std::vector<Tensor> outputs;  // as they were
@@ -306,10 +307,10 @@ class Slicer {
   }
 
   Tensor cut_input(Region& region, const Tensor& x, int axis) {
-    const auto found = region.inner.find(key(x));
-    if (found != region.inner.end()) return found->second;
+    if (const auto own = region.inner.find(key(x)); own != region.inner.end()) return own->second;
+    Tensor& inside = region.cut_along[{key(x), axis}];
+    if (inside.defined()) return inside;
     const int64_t rows = region.slice.rows;
-    Tensor inside;
     if (flows_[x.node()].region >= 0 || !adoptable(x, axis)) {
       inside = entrance(region, x, true);
     } else if (x.node()->kind() == Node::Kind::constant) {
@@ -323,7 +324,6 @@ class Slicer {
                                        {with_rows(x.spec(), axis, rows)})),
                       0);
     }
-    region.inner[key(x)] = inside;
     return inside;
   }
 

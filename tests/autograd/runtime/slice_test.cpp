@@ -157,6 +157,17 @@ TEST(Slice, TablesAndBroadcastsOfTheWholeBatchAreCutWithIt) {
   expect_cut(f, rows(48), 1);
 }
 
+// The same indices for all of a square: cut by rows for one op, and by columns for another, which reads a transpose.
+TEST(Slice, OneTensorMayBeCutAlongTwoAxes) {
+  const auto f = [](const Tensor& x) {
+    const Tensor square = worked(x), index = broadcast_to(tensor({int64_t{3}}), {x.dim(0), x.dim(0)});
+    return List{gather(square, index, 1), transpose(gather(transpose(square), index, 0))};
+  };
+  Tensor x = slice(rows(800), 1, 0, 800);
+  x.eval();
+  expect_cut(f, x, 1);
+}
+
 TEST(Slice, SumsOfIntegersAreExact) {
   const auto f = [](const Tensor& x) { return List{sum(cast(floor(worked(x) * 100.0), i64), {0})}; };
   const Tensor x = rows(77);
