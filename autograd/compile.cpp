@@ -20,11 +20,7 @@ class CompiledCall final : public Op {
  public:
   CompiledCall(std::shared_ptr<const Graph> traced, bool pure) : traced_(std::move(traced)), pure_(pure) {}
   std::string_view name() const override { return "compiled"; }
-  std::vector<TensorSpec> infer(Specs) const override {
-    std::vector<TensorSpec> specs;
-    for (const Tensor& output : traced_->outputs) specs.push_back(output.spec());
-    return specs;
-  }
+  std::vector<TensorSpec> infer(Specs) const override { return specs_of(traced_->outputs); }
   void run(Views, Views, void*) const override {
     throw Error("the value of a compiled call is there from the start");  // infer and run are never reached again
   }

@@ -69,6 +69,13 @@ void intrusive_ptr_release(const Node* node) noexcept {
   queue = nullptr;
 }
 
+std::vector<TensorSpec> specs_of(Tensors tensors) {
+  std::vector<TensorSpec> specs;
+  specs.reserve(tensors.size());
+  for (const Tensor& tensor : tensors) specs.push_back(tensor.spec());
+  return specs;
+}
+
 Tensor rebuild(const Tensor& tensor, std::vector<Tensor> x) {
   const Node& old = *tensor.node();
   return Tensor(NodePtr(new Node(old, std::move(x))), tensor.index());

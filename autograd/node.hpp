@@ -68,6 +68,9 @@ inline const TensorSpec& Tensor::spec() const {
   return node_->outputs()[static_cast<size_t>(index_)];
 }
 
+/// The shape and type of each.
+std::vector<TensorSpec> specs_of(Tensors tensors);
+
 /// The same op on other inputs of the same shapes and types: place, scope and direction are kept. For passes.
 Tensor rebuild(const Tensor& tensor, std::vector<Tensor> x);
 

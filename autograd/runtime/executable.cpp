@@ -153,9 +153,7 @@ void Executable::measure(const Frame& frame, Profile& profile) const {
     for (int v : plan.outputs_of(step))
       row.bytes += static_cast<double>(plan.values[static_cast<size_t>(v)].spec.bytes());
     if (!step.node) return;
-    std::vector<TensorSpec> x;
-    for (const Tensor& input : step.node->inputs()) x.push_back(input.spec());
-    row.flops += step.node->op().flops(x, step.node->outputs());
+    row.flops += step.node->op().flops(specs_of(step.node->inputs()), step.node->outputs());
   };
   for (size_t s = 0; s < plan_.steps.size(); ++s) {
     const Plan::Step& step = plan_.steps[s];

@@ -38,9 +38,8 @@ void validate(const Graph& graph, std::string_view after_pass) {
       broken(*node, "the variable is not read by the function");
     }
     if (node->kind() != Node::Kind::compute) continue;
-    std::vector<TensorSpec> specs;
-    for (const Tensor& x : node->inputs()) specs.push_back(x.spec());
-    if (node->op().infer(specs) != node->outputs()) broken(*node, "its outputs are not what its op infers");
+    if (node->op().infer(specs_of(node->inputs())) != node->outputs())
+      broken(*node, "its outputs are not what its op infers");
   }
 }
 

@@ -128,9 +128,7 @@ class Lowering {
       const int home = add_buffer(Home::arena, -1, spec.bytes(), step);
       add_output(step, add_value(spec, contiguous_strides(spec.shape), 0, home, step));
     }
-    std::vector<TensorSpec> specs;
-    for (const Tensor& x : node.inputs()) specs.push_back(x.spec());
-    if (const size_t bytes = node.op().scratch_bytes(specs, node.outputs())) {
+    if (const size_t bytes = node.op().scratch_bytes(specs_of(node.inputs()), node.outputs())) {
       plan_.steps[static_cast<size_t>(step)].scratch = add_buffer(Home::arena, -1, static_cast<int64_t>(bytes), step);
     }
   }

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <telaio/autograd/array.hpp>
+#include <telaio/autograd/op.hpp>
 #include <telaio/autograd/runtime/graph.hpp>
 #include <telaio/autograd/runtime/parallel.hpp>
 
@@ -123,8 +123,11 @@ Plan lower(const Graph& graph, bool own_results = false);
 /// only by a step that certainly runs after the last user of the old content, whatever runs concurrently.
 void plan_memory(Plan& plan, bool concurrent = true);
 
-/// What a step costs, roughly, in core cycles; from sizes only.
+/// What an op or a step costs, roughly, in core cycles; from sizes only.
+double cycles_of(const Op& op, Specs x, Specs y);
 double cycles_of(const Plan& plan, const Plan::Step& step);
+/// Waking a thread costs tens of microseconds: below about 100 of them one thread is faster alone.
+inline constexpr double worth_waking = 300'000;
 
 /// Cuts the steps into tasks where branches are worth running concurrently.
 void schedule(Plan& plan);

@@ -6,31 +6,39 @@
 
 namespace telaio {
 
+namespace {
+
+// 16 multiply-adds, or 16 bytes, a cycle; and the call.
+double cycles(double flops, double bytes) { return 100 + std::max(flops / 32, bytes / 16); }
+
+double bytes_of(Specs specs) {
+  double bytes = 0;
+  for (const TensorSpec& spec : specs) bytes += static_cast<double>(spec.bytes());
+  return bytes;
+}
+
+}  // namespace
+
+double cycles_of(const Op& op, Specs x, Specs y) { return cycles(op.flops(x, y), bytes_of(x) + bytes_of(y)); }
+
 double cycles_of(const Plan& plan, const Plan::Step& step) {
+  if (step.kind == Plan::Step::Kind::op)
+    return cycles_of(step.node->op(), specs_of(step.node->inputs()), step.node->outputs());
   double bytes = 0;
   for (int v : plan.inputs_of(step)) bytes += static_cast<double>(plan.values[static_cast<size_t>(v)].spec.bytes());
   for (int v : plan.outputs_of(step)) bytes += static_cast<double>(plan.values[static_cast<size_t>(v)].spec.bytes());
-  double flops = 0;
-  if (step.kind == Plan::Step::Kind::op) {
-    std::vector<TensorSpec> x;
-    for (const Tensor& input : step.node->inputs()) x.push_back(input.spec());
-    flops = step.node->op().flops(x, step.node->outputs());
-  }
-  // 16 multiply-adds, or 16 bytes, a cycle; and the call.
-  return 100 + std::max(flops / 32, bytes / 16);
+  return cycles(0, bytes);
 }
 
 void schedule(Plan& plan) {
-  // Waking a thread costs tens of microseconds: below about 100 of them one thread is faster alone.
-  constexpr double worth_waking = 300'000;
   const size_t count = plan.steps.size();
   plan.task_first.clear();
   plan.task_steps.clear();
   plan.tasks = {};
   if (plan.in_order || count < 2) return;
-  double cycles = 0;
-  for (const Plan::Step& step : plan.steps) cycles += cycles_of(plan, step);
-  if (cycles < worth_waking) return;
+  double all = 0;
+  for (const Plan::Step& step : plan.steps) all += cycles_of(plan, step);
+  if (all < worth_waking) return;
 
   const Dependencies dependencies(plan);
   std::vector<int> users(count);

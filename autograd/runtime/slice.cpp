@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <boost/container_hash/hash.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -22,19 +23,11 @@ constexpr int64_t least_batch_bytes = 1 << 20;
 // net, 3 MB beat 1 MB and 384 KB (three, one row) by a quarter, although the second-level cache had 1 MB.
 constexpr int64_t slice_bytes = 3 << 20;
 constexpr int64_t most_rows = 32, fewest_slices = 4;
-// A third of a million cycles: below, waking a second thread does not pay (as in schedule.cpp).
-constexpr double least_cycles = 300'000;
 
 using Key = std::pair<const Node*, int>;
 template <class V>
 using TensorMap = boost::unordered_flat_map<Key, V, boost::hash<Key>>;
 Key key(const Tensor& tensor) { return {tensor.node(), tensor.index()}; }
-
-std::vector<TensorSpec> specs_of(const std::vector<Tensor>& tensors) {
-  std::vector<TensorSpec> specs;
-  for (const Tensor& tensor : tensors) specs.push_back(tensor.spec());
-  return specs;
-}
 
 TensorSpec with_rows(TensorSpec spec, int axis, int64_t rows) {
   if (axis >= 0) spec.shape[axis] = rows;
@@ -210,30 +203,23 @@ class Slicer {
     struct Sum {
       int64_t whole = 0, batch = 0;
       double cycles = 0;
-      std::map<Key, bool> seen;
+      std::set<Key> seen;
     };
     std::vector<Sum> sums(static_cast<size_t>(levels_));
     for (const Node* node : order_) {
       const Flow& flow = flows_[node];
       if (flow.region < 0) continue;
       Sum& sum = sums[static_cast<size_t>(flow.region)];
-      double bytes = 0;
       for (size_t i = 0; i < node->inputs().size(); ++i) {
         const Tensor& x = node->inputs()[i];
-        bytes += static_cast<double>(x.spec().bytes());
-        if (flow.inputs[i] < 0 && !sum.seen[key(x)]) sum.whole += x.spec().bytes();
-        sum.seen[key(x)] = true;
+        if (flow.inputs[i] < 0 && sum.seen.insert(key(x)).second) sum.whole += x.spec().bytes();
       }
-      const bool view = is_view(*node);
-      for (const TensorSpec& spec : node->outputs()) {
-        bytes += static_cast<double>(spec.bytes());
-        (flow.summed ? sum.whole : sum.batch) += view ? 0 : spec.bytes();
-      }
-      const double flops = node->op().flops(specs_of(node->inputs()), node->outputs());
-      if (!view) sum.cycles += std::max(flops / 32, bytes / 16);
+      if (is_view(*node)) continue;
+      for (const TensorSpec& spec : node->outputs()) (flow.summed ? sum.whole : sum.batch) += spec.bytes();
+      sum.cycles += cycles_of(node->op(), specs_of(node->inputs()), node->outputs());
     }
     for (const Sum& sum : sums)
-      worth_.push_back(sum.whole <= most_whole_bytes && sum.batch >= least_batch_bytes && sum.cycles >= least_cycles);
+      worth_.push_back(sum.whole <= most_whole_bytes && sum.batch >= least_batch_bytes && sum.cycles >= worth_waking);
   }
 
   // Which nodes of regions are read outside of theirs.
@@ -273,10 +259,10 @@ class Slicer {
   // The graph of a slice, and what it takes from outside.
   struct Region {
     SliceGraph slice;
-    TensorMap<Tensor> inner;     // the region's own tensors
-    TensorMap<Tensor> whole;     // what comes in whole
+    TensorMap<Tensor> inner;                          // the region's own tensors
+    TensorMap<Tensor> whole;                          // what comes in whole
     std::map<std::pair<Key, int>, Tensor> cut_along;  // what comes in cut along an axis; a tensor may be cut along two
-    std::vector<Tensor> inputs;  // as they are outside
+    std::vector<Tensor> inputs;                       // as they are outside
     std::vector<char> cut, summed;
     std::vector<Tensor> outputs;  // as they were
   };

@@ -95,9 +95,7 @@ double SlicedOp::flops(Specs, Specs) const {
   double flops = 0;
   for (const Plan::Step& step : plan_.steps) {
     if (step.kind != Plan::Step::Kind::op) continue;
-    std::vector<TensorSpec> x;
-    for (const Tensor& input : step.node->inputs()) x.push_back(input.spec());
-    flops += step.node->op().flops(x, step.node->outputs());
+    flops += step.node->op().flops(specs_of(step.node->inputs()), step.node->outputs());
   }
   return flops * static_cast<double>(batch_) / static_cast<double>(slice_.rows);
 }
