@@ -43,10 +43,11 @@ sed 's/#.*//' "$ratios" | LC_ALL=C awk -v file="$ratios" '
   NF == 0 { next }
   NF != 3 || $3 !~ /^(0?\.[0-9]+|1|1\.0+)$/ || $1 !~ /^[a-z]+$/ {
     printf "scripts/bench-check.sh: %s: \"%s\": expected SUITE BENCHMARK LEAST, with a share from 0 to 1\n", file, $0 > "/dev/stderr"
+    bad = 1
     exit 1
   }
   { print $1, $2, $3; ++lines }
-  END { if (!lines) { printf "scripts/bench-check.sh: %s: asks for nothing\n", file > "/dev/stderr"; exit 1 } }
+  END { if (!lines && !bad) { printf "scripts/bench-check.sh: %s: asks for nothing\n", file > "/dev/stderr"; exit 1 } }
 ' >"$work/asked" || exit 2
 suites=$(cut -d' ' -f1 "$work/asked" | sort -u)
 if [[ -n $list ]]; then
