@@ -36,10 +36,11 @@ Both nets take grey images of N×N pixels and tell ten classes apart. At width W
 For 28×28 and width 32 these are the nets that `telaio train --model cnn` and `--model dense` train.
 
 A dense layer has a weight for each pair of a pixel and an output, so its parameters grow with the number of pixels. A
-convolution uses the same few weights in every place of the image: its parameters do not depend on the image at all, but
-its arithmetic does. (What grows of the cnn's parameters is the dense layer behind the convolutions.) Multiply-adds are those of one image; "as dense" is how many parameters the cnn would need if each
-of its layers were a dense one between the same two shapes. Images a second are measured here and now, on numbers drawn
-at random: steps of training (forward, backward, Adam), or --inference.
+convolution uses the same few weights in every place of the image: its parameters do not depend on the image at all,
+but its arithmetic does. (What grows of the cnn's parameters is the dense layer behind the convolutions.) Multiply-adds
+are those of one image; "as dense" is how many parameters the cnn would need if each of its layers were a dense one
+between the same two shapes. Images a second are measured here and now, on numbers drawn at random: steps of training
+(forward, backward, Adam), or --inference.
 
 )";
 

@@ -13,8 +13,9 @@ program measures every case in every setting for S seconds. Writes the medians, 
 
 LibTorch, OpenBLAS and oneDNN count with the setting in which they were fastest as a median: one thread or all of them,
 images contiguous or channels last, threads that wait for one another actively (the default of OpenMP) or passively
-(GOMP_SPINCOUNT=1000); oneDNN's direct algorithm, or the one that it chooses itself. Telaio counts with the better one of one thread and all. OMP_*, GOMP_*, OPENBLAS_CORETYPE and
-TELAIO_SIMD are taken out of the environment, so that each library chooses for itself.
+(GOMP_SPINCOUNT=1000); oneDNN's direct algorithm, or the one that it chooses itself. Telaio counts with the better one
+of one thread and all. OMP_*, GOMP_*, OPENBLAS_CORETYPE and TELAIO_SIMD are taken out of the environment, so that each
+library chooses for itself.
 
   --rounds N     7 unless given
   --seconds S    0.5 unless given
