@@ -14,6 +14,8 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/telaio.hpp>
 
+#include "machine_peak.hpp"
+
 namespace {
 
 using namespace telaio;
@@ -151,7 +153,11 @@ void replay(benchmark::State& state, const Case& one) {
     flops += row.flops;
     bytes += row.bytes;
   }
+  const bench::PeakShare share;
   for (auto _ : state) step(x);
+  const auto threads = static_cast<int>(state.range(0));
+  // Of what so many threads do that only multiply and add.
+  if (flops > 0) state.counters["peak"] = share(flops, state.iterations(), threads);
   using benchmark::Counter;
   if (flops > 0) state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
   state.counters["B/s"] = Counter(bytes, Counter::kIsIterationInvariantRate);

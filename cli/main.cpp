@@ -26,6 +26,7 @@ Commands:
   evaluate    measure a trained model: accuracy, each class, what it takes for what
   predict     say what a trained model takes images for
   summary     show a model's layers, parameters and arithmetic
+  compare     a convolutional against a dense net: parameters, arithmetic, speed
   graph       draw a model's graph of ops, with its gradients
   data        write the built-in digits as files
   gradcheck   check every op and its derivatives on this machine
@@ -41,9 +42,9 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 constexpr Command commands[] = {
-    {"train", telaio::cli::train},         {"evaluate", telaio::cli::evaluate}, {"predict", telaio::cli::predict},
-    {"summary", telaio::cli::summary},     {"graph", telaio::cli::graph},       {"data", telaio::cli::data},
-    {"gradcheck", telaio::cli::gradcheck},
+    {"train", telaio::cli::train},     {"evaluate", telaio::cli::evaluate},   {"predict", telaio::cli::predict},
+    {"summary", telaio::cli::summary}, {"compare", telaio::cli::compare},     {"graph", telaio::cli::graph},
+    {"data", telaio::cli::data},       {"gradcheck", telaio::cli::gradcheck},
 };
 
 int run(std::vector<std::string> arguments) {

@@ -13,8 +13,9 @@ program measures every case in every setting for S seconds. Writes the medians, 
 
 LibTorch, OpenBLAS and oneDNN count with the setting in which they were fastest as a median: one thread or all of them,
 images contiguous or channels last, threads that wait for one another actively (the default of OpenMP) or passively
-(GOMP_SPINCOUNT=1000). Telaio counts with the better one of one thread and all. OMP_*, GOMP_*, OPENBLAS_CORETYPE and
-TELAIO_SIMD are taken out of the environment, so that each library chooses for itself.
+(GOMP_SPINCOUNT=1000); oneDNN's direct algorithm, or the one that it chooses itself. Telaio counts with the better one
+of one thread and all. OMP_*, GOMP_*, OPENBLAS_CORETYPE and TELAIO_SIMD are taken out of the environment, so that each
+library chooses for itself.
 
   --rounds N     7 unless given
   --seconds S    0.5 unless given
@@ -106,6 +107,9 @@ info() { [[ ! -x $build/bench/peers/telaio_peer_$1 ]] || "$build/bench/peers/tel
   echo "- $(date -u +%Y-%m-%d), $(git log -1 --format=%h 2>/dev/null || echo 'no git')"
   echo "- $(sed -n 's/^model name[[:space:]]*: *//p' /proc/cpuinfo | head -n 1), $threads processors, $(sed -n 's/^flags.*\(avx512f\).*/AVX-512, /p' /proc/cpuinfo | head -n 1)load average $load_before before"
   echo "- $(c++ --version | head -n 1)"
+  if LC_ALL=C awk -v x="$load_before" 'BEGIN { exit !(x > 0.5) }'; then
+    echo "- **The machine was busy: these figures say little, those with several threads least of all.**"
+  fi
   for name in torch openblas onednn; do
     line=$(info "$name")
     [[ -z $line ]] || echo "- $line"

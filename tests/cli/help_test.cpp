@@ -8,7 +8,7 @@ namespace {
 
 using Help = Program;
 
-constexpr const char* commands[] = {"train", "evaluate", "predict", "summary", "graph", "data", "gradcheck"};
+constexpr const char* commands[] = {"train", "evaluate", "predict", "summary", "compare", "graph", "data", "gradcheck"};
 
 TEST_F(Help, ListsTheCommands) {
   for (const char* way : {"--help", "-h", "help"}) {

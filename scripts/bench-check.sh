@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Speeds that must not fall, as shares of what this machine can do at most.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+  cat <<'USAGE'
+usage: scripts/bench-check.sh [--build DIR] [--ratios FILE] [--repetitions N] [--list]
+
+Runs the benchmarks that FILE names, on one thread, and compares the share of the machine's peak that each reaches with
+the least that the file asks for. The peak is measured by the suites themselves. Of the repetitions the best counts: what
+else runs can only make it smaller. A benchmark that is not there is a failure.
+
+  --build DIR       build/release unless given; with built benchmarks in DIR/bench
+  --ratios FILE     bench/ratios.txt unless given, whose lines are SUITE BENCHMARK LEAST
+  --repetitions N   7 unless given
+  --list            checks FILE, says what would run and runs nothing
+
+Exit code: 0 when all reach it, 1 when one does not, 2 when an option or the file is wrong.
+USAGE
+}
+
+build=build/release ratios=bench/ratios.txt repetitions=7 list=
+wrong() { echo "scripts/bench-check.sh: $1" >&2; exit 2; }
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --build | --ratios | --repetitions)
+      [[ $# -ge 2 ]] || wrong "$1 needs a value (see --help)"
+      printf -v "${1#--}" '%s' "$2"
+      shift 2
+      ;;
+    --list) list=yes; shift ;;
+    -h | --help) usage; exit ;;
+    *) wrong "there is no option '$1' (see --help)" ;;
+  esac
+done
+[[ $repetitions =~ ^[1-9][0-9]*$ ]] || wrong "--repetitions is '$repetitions', expected a whole number of at least 1"
+[[ -r $ratios ]] || wrong "$ratios: cannot be read"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+sed 's/#.*//' "$ratios" | LC_ALL=C awk -v file="$ratios" '
+  NF == 0 { next }
+  NF != 3 || $3 !~ /^(0?\.[0-9]+|1|1\.0+)$/ || $1 !~ /^[a-z]+$/ {
+    printf "scripts/bench-check.sh: %s: \"%s\": expected SUITE BENCHMARK LEAST, with a share from 0 to 1\n", file, $0 > "/dev/stderr"
+    bad = 1
+    exit 1
+  }
+  { print $1, $2, $3; ++lines }
+  END { if (!lines && !bad) { printf "scripts/bench-check.sh: %s: asks for nothing\n", file > "/dev/stderr"; exit 1 } }
+' >"$work/asked" || exit 2
+suites=$(cut -d' ' -f1 "$work/asked" | sort -u)
+if [[ -n $list ]]; then
+  cat "$work/asked"
+  exit 0
+fi
+
+for suite in $suites; do
+  program=$build/bench/telaio_bench_$suite
+  [[ -x $program ]] || wrong "$program is not there; scripts/test.sh builds it"
+  filter=$(awk -v s="$suite" '$1 == s { printf "%s^%s$", sep, $2; sep = "|" }' "$work/asked")
+  [[ ! -t 2 ]] || printf '\r\033[Kmeasuring: %s' "$suite" >&2
+  # A filter that matches nothing makes no output; the benchmark is missing then.
+  "$program" --benchmark_filter="$filter" --benchmark_min_time=0.05 --benchmark_repetitions="$repetitions" \
+    --benchmark_format=json >"$work/json" 2>"$work/errors" || { [[ ! -s $work/json ]] || { cat "$work/errors" >&2; exit 2; }; }
+  LC_ALL=C awk -v suite="$suite" '
+    /"run_name":/ { split($0, part, "\""); name = part[4] }
+    /"run_type":/ { single = /"iteration"/ }
+    /"peak":/ && single { sub(/.*: */, ""); sub(/,.*/, ""); print suite, name, $0 + 0 }' "$work/json" >>"$work/found"
+done
+[[ ! -t 2 ]] || printf '\r\033[K' >&2
+
+LC_ALL=C awk '
+  FILENAME == ARGV[1] { if (!(($1, $2) in best) || $3 > best[$1, $2]) best[$1, $2] = $3; next }
+  FNR == 1 { printf "%-8s %-52s %8s %8s\n", "suite", "benchmark", "share", "least" }
+  {
+    there = ($1, $2) in best
+    good = there && best[$1, $2] >= $3
+    if (!good) failed = 1
+    printf "%-8s %-52s %8s %8.2f  %s\n", $1, $2, there ? sprintf("%.3f", best[$1, $2]) : "missing", $3, good ? "ok" : "FAIL"
+  }
+  END { exit failed }' "$work/found" "$work/asked" || exit 1
