@@ -122,6 +122,8 @@ FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments,
   if (state_->options.fuse) {
     graph = fuse(graph);
     validate(graph, "fuse");
+    graph = fuse_elementwise(graph);
+    validate(graph, "fuse_elementwise");
   }
   fresh->executable = std::make_shared<const Executable>(std::move(graph), state_->options.concurrent);
   state_->entries.push_back(std::move(fresh));

@@ -21,7 +21,8 @@ class Executable;
 struct CompileOptions {
   /// The optional passes; off, a compiled function runs exactly the nodes that the function built.
   bool simplify = true;
-  /// Patterns of ops run as one: results agree with the others to rounding.
+  /// Patterns of ops run as one: results agree with the others to rounding. So do elementwise ops that feed one another,
+  /// with the same results.
   bool fuse = true;
   /// Branches of the graph that do not depend on one another run side by side; off, the ops run one after the other
   /// (each still on all cores), in less memory.

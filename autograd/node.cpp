@@ -74,10 +74,12 @@ Tensor rebuild(const Tensor& tensor, std::vector<Tensor> x) {
   return Tensor(NodePtr(new Node(old, std::move(x))), tensor.index());
 }
 
-Node::Node(const Node& like, std::vector<Tensor> x)
-    : op_(like.op_),
+Node::Node(const Node& like, std::vector<Tensor> x) : Node(like, like.op_, std::move(x), like.outputs_) {}
+
+Node::Node(const Node& like, OpPtr op, std::vector<Tensor> x, std::vector<TensorSpec> y)
+    : op_(std::move(op)),
       inputs_(std::move(x)),
-      outputs_(like.outputs_),
+      outputs_(std::move(y)),
       where_(like.where_),
       scope_(like.scope_),
       number_(next_number(inputs_)),

@@ -21,6 +21,8 @@ class Node {
   Node(Kind kind, OpPtr op, std::vector<Tensor> x, std::vector<TensorSpec> y, const SourceLocation& where);
   /// The same op on other inputs.
   Node(const Node& like, std::vector<Tensor> x);
+  /// Another op in the place of `like`: line, scope and direction are kept.
+  Node(const Node& like, OpPtr op, std::vector<Tensor> x, std::vector<TensorSpec> y);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;

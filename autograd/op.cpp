@@ -1,5 +1,7 @@
 #include <telaio/autograd/op.hpp>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <telaio/autograd/context.hpp>
@@ -9,6 +11,17 @@ namespace telaio {
 
 std::vector<Tensor> Op::vjp(Tensors x, Tensors, Tensors, Needs) const {
   fail(name(), "the op has no derivative", x, SourceLocation(), this);  // the place is that of the forward node
+}
+
+BatchFlow cut_together(std::span<int> axes) {
+  int axis = -1;
+  for (int cut : axes) {
+    if (cut >= 0 && axis >= 0 && cut != axis) return {};
+    axis = std::max(axis, cut);
+  }
+  if (axis < 0) return {};
+  std::fill(axes.begin(), axes.end(), axis);
+  return {BatchFlow::Kind::mapped, axis};
 }
 
 double Op::flops(Specs, Specs y) const {

@@ -51,6 +51,24 @@ struct BatchFlow {
   int axis = -1;
 };
 
+/// For ops whose inputs and outputs all have one shape and whose elements know nothing of each other: once one input is
+/// cut along an axis, all have to be. Opaque when no input is cut, or two are cut along different axes.
+BatchFlow cut_together(std::span<int> axes);
+
+/// What an op does to the elements of its inputs, which have the shape of its only output.
+class Elementwise {
+ public:
+  /// out[i] = f(in[0][i], in[1][i], …) for n contiguous elements, on the calling thread; in[k] has the type types[k].
+  /// `out` may be exactly an input whose elements have the same size. The bits of an element depend on its operands
+  /// alone, never on its place.
+  virtual void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const = 0;
+  /// What an element costs, roughly, in cycles.
+  virtual double cycles() const = 0;
+
+ protected:
+  ~Elementwise() = default;
+};
+
 /// An immutable description of a computation. One small class per op (or per family); attributes are members.
 class Op : public boost::intrusive_ref_counter<Op> {
  public:
@@ -74,8 +92,11 @@ class Op : public boost::intrusive_ref_counter<Op> {
   virtual size_t scratch_bytes(Specs, Specs) const { return 0; }
   virtual bool takes_strides(size_t /*input*/) const { return false; }
   virtual bool may_fail() const { return false; }
-  /// Whether y[0] may occupy the memory of x[input], where that is contiguous and of the same size.
-  virtual bool in_place(size_t /*input*/) const { return false; }
+  /// Whether y[output] may occupy the memory of x[input], where that is contiguous and of the same size.
+  virtual bool in_place(size_t /*input*/, size_t /*output*/) const { return false; }
+  /// The same computation an element at a time, where that is all there is to it: such ops can be run together, a block
+  /// of elements through all of them. Null for others.
+  virtual const Elementwise* elementwise() const { return nullptr; }
 
   /// Whether each output can be the input of the same index seen with other strides (and an offset, both in elements):
   /// then nothing runs. The further inputs of such an op, if any, are only waited for.
@@ -94,16 +115,16 @@ class Op : public boost::intrusive_ref_counter<Op> {
   /// A cheaper tensor with the same value, bit for bit (a transpose of a transpose…), or undefined.
   virtual Tensor simplified(Tensors /*x*/) const { return {}; }
 
-  /// Cheaper tensors that agree with the outputs of `node` (whose op this is) to rounding, one for each output, undefined
-  /// where the output stays as it is; empty when there is nothing to gain. An op may look at the nodes that its inputs
-  /// come from: so the last op of a pattern replaces the whole. Such tensors are never differentiated.
+  /// Cheaper tensors that agree with the outputs of `node` (whose op this is) to rounding, one for each output,
+  /// undefined where the output stays as it is; empty when there is nothing to gain. An op may look at the nodes that
+  /// its inputs come from: so the last op of a pattern replaces the whole. Such tensors are never differentiated.
   virtual std::vector<Tensor> fused(const Node& /*node*/) const { return {}; }
 
   /// How the op acts along the batch, for running slices of it through many ops. On entry axes[i] is the axis of input
   /// i along which it is cut (−1: it is whole). An op may set an entry that is −1 when it needs that input cut too.
   virtual BatchFlow along_batch(std::span<int> /*axes*/, Specs /*x*/, Specs /*y*/) const { return {}; }
-  /// The op for slices of `rows` out of a batch cut along axis `axis` of its output, where an attribute says the batch's
-  /// size; null when it is this one.
+  /// The op for slices of `rows` out of a batch cut along axis `axis` of its output, where an attribute says the
+  /// batch's size; null when it is this one.
   virtual OpPtr for_rows(int /*axis*/, int64_t /*rows*/) const { return {}; }
 
   /// Whether the value depends on a variable that is not among the inputs: a gradient by it would be silently wrong.
