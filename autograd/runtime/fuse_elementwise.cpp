@@ -52,6 +52,8 @@ class Grouping {
   const std::vector<const Node*>& order() const { return order_; }
   const Group* group_of(int node) const { return group_[at(node)] < 0 ? nullptr : &groups_[at(group_[at(node)])]; }
   int place(const Node* node) const { return place_.find(node)->second; }
+  /// A view of its only input: it waits for nothing else.
+  bool only_view(int node) const { return base_[at(node)] != node && order_[at(node)]->inputs().size() == 1; }
 
  private:
   // What of a value stays in memory is what its last user needs, through views of it, too.
@@ -70,7 +72,10 @@ class Grouping {
 
   void visit(int index) {
     const Node& node = *order_[at(index)];
-    if (node.values()) return;
+    // A view runs nothing, so it can wait: it is whoever reads it that reads from the group.
+    if (node.values() || only_view(index)) return;
+    for (const Tensor& x : node.inputs())
+      if (place(x.node()) != base_of(x)) close(group_[at(base_of(x))]);
     const bool joins = can_join(node);
     int into = -1;
     std::vector<Tensor> read;
@@ -82,7 +87,7 @@ class Grouping {
           into = into < 0 ? from : merged(from, into);
           continue;
         }
-        groups_[at(from)].open = false;
+        close(from);
       }
       read.push_back(x);
     }
@@ -100,6 +105,10 @@ class Grouping {
     groups_[at(into)].members.push_back(index);
     group_[at(index)] = into;
     for (const Tensor& x : read) add_input(groups_[at(into)].inputs, x);
+  }
+
+  void close(int group) {
+    if (group >= 0) groups_[at(group)].open = false;
   }
 
   static void add_input(std::vector<Tensor>& inputs, const Tensor& x) {
@@ -175,7 +184,13 @@ class Rebuilding {
     for (size_t i = 0; i < order_.size(); ++i) visit(static_cast<int>(i));
   }
 
-  Tensor mapped(const Tensor& tensor) const {
+  Tensor mapped(const Tensor& tensor) {
+    // Views that came before the end of their group have waited for it.
+    std::vector<int> views;
+    int index = grouping_.place(tensor.node());
+    for (; !becomes_[at(index)].node; index = grouping_.place(order_[at(index)]->inputs()[0].node()))
+      views.push_back(index);
+    for (; !views.empty(); views.pop_back()) become(views.back());
     const Became& became = becomes_[at(grouping_.place(tensor.node()))];
     return Tensor(became.node, became.output < 0 ? tensor.index() : became.output);
   }
@@ -191,7 +206,14 @@ class Rebuilding {
     const auto* group = grouping_.group_of(index);
     if (group && group->members.size() > 1) {
       if (index == group->members.back()) build(*group);
-    } else if (!renumbers_ || node.values() || (node.inputs().empty() && node.kind() != Node::Kind::compute)) {
+    } else if (!grouping_.only_view(index) || becomes_[at(grouping_.place(node.inputs()[0].node()))].node) {
+      become(index);
+    }
+  }
+
+  void become(int index) {
+    const Node& node = *order_[at(index)];
+    if (!renumbers_ || node.values() || (node.inputs().empty() && node.kind() != Node::Kind::compute)) {
       becomes_[at(index)] = {NodePtr(&node), -1};
     } else {
       // New numbers for all that follows a new node: the order stays as it was.
@@ -249,7 +271,7 @@ class Rebuilding {
 Graph fuse_elementwise(const Graph& graph) {
   const std::vector<Tensor> roots = graph.roots();
   const Grouping grouping(roots);
-  const Rebuilding rebuilding(grouping, roots);
+  Rebuilding rebuilding(grouping, roots);
   Graph result = graph;
   for (Tensor& output : result.outputs) output = rebuilding.mapped(output);
   for (Trace::Use& use : result.variables)
