@@ -86,20 +86,21 @@ void for_each_block(int rank, const int64_t* shape, std::span<const ChunkInput> 
   int64_t bytes = out_bytes + scratch_bytes;
   for (size_t k = 0; k < inputs.size(); ++k) {
     readers[k].set(rank, shape, inputs[k]);
-    const bool packs = readers[k].way == Reader::Way::packed;
-    bytes += inputs[k].elem_size * (packs ? 2 : 1);
-    if (packs) cycles += pack_cycles;
+    bytes += inputs[k].elem_size * (readers[k].way == Reader::Way::packed ? 2 : 1);
   }
   int64_t block = std::clamp(cache_bytes / bytes, smallest_block, largest_block);
   block -= block % smallest_block;
-  for (Reader& reader : readers) reader.choose(block);
+  for (Reader& reader : readers) {
+    reader.choose(block);
+    if (reader.way == Reader::Way::packed && reader.loops->inner_stride(0) != 1) cycles += pack_cycles;
+  }
 
   // Whole blocks; a task fills what it repeats anew, so it has several.
   const int64_t grain = std::max(grain_for(cycles) / block, int64_t{4}) * block;
   parallel_for(count, grain, [&](int64_t begin, int64_t end) {
     alignas(64) std::byte memory[memory_bytes];
     const int64_t most = std::min(block, end - begin);
-    std::array<std::byte*, max_block_inputs> buffers;
+    std::array<std::byte*, max_block_inputs> buffers{};
     std::byte* next = memory;
     for (size_t k = 0; k < readers.size(); ++k) {
       if (readers[k].way == Reader::Way::direct) continue;

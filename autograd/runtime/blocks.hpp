@@ -1,4 +1,5 @@
-// Strided operands a block at a time: for computations of many inputs and outputs that keep a block in the L1 cache.
+// Strided operands a block at a time: for computations of many inputs and outputs that keep a block in the nearest
+// cache.
 #pragma once
 
 #include <cstddef>
@@ -23,10 +24,10 @@ struct Block {
 };
 
 /// Cuts `shape` into blocks, row-major, and calls body for each, in parallel and in no order. A block's length is such
-/// that what it touches stays in the L1 cache: the inputs, `out_bytes` of output an element (which body writes where it
-/// likes, contiguous at `first`) and `scratch_bytes` an element. Cuts depend on sizes, strides and `cycles` (the cost
-/// of an element), never on threads. A contiguous input is read where it is, and only elements of the block: it may be
-/// overwritten by body. Others are packed.
+/// that what it touches stays in the nearest cache: the inputs, `out_bytes` of output an element (which body writes
+/// where it likes, contiguous at `first`) and `scratch_bytes` an element. Cuts depend on sizes, strides and `cycles`
+/// (the cost of an element), never on threads. A contiguous input is read where it is, and only elements of the block:
+/// it may be overwritten by body. Others are packed.
 void for_each_block(int rank, const int64_t* shape, std::span<const ChunkInput> inputs, int out_bytes,
                     int scratch_bytes, double cycles, FunctionRef<void(const Block&)> body);
 

@@ -8,7 +8,7 @@
 namespace telaio {
 
 /// Ops of one shape. A block of some hundred elements goes through all of them, one after another and through the same
-/// kernels as alone, so to the same bits; what only the group reads never leaves the L1 cache.
+/// kernels as alone, so to the same bits; what only the group reads never leaves the nearest cache.
 class ElementwiseGroup final : public Op {
  public:
   /// An op and what it reads: input k of the group is k, the result of member m (an earlier one) is ~m.
