@@ -49,7 +49,7 @@ class Barrier final : public IdentityOp {
   }
 };
 
-class AddN final : public Op {
+class AddN final : public Op, public Elementwise {
  public:
   std::string_view name() const override { return "add_n"; }
   std::vector<TensorSpec> infer(Specs x) const override {
@@ -63,20 +63,23 @@ class AddN final : public Op {
       if constexpr (std::is_same_v<T, bool>) {
         throw Error("bools cannot be added");
       } else {
-        T* sum = y[0].data<T>();
-        const double cycles = static_cast<double>(x.size()) * 0.5;
-        parallel_for(y[0].numel(), grain_for(cycles), [&](int64_t begin, int64_t end) {
-          const T* first = x[0].data<T>();
-          if (sum != first) std::copy(first + begin, first + end, sum + begin);
-          for (size_t i = 1; i < x.size(); ++i) {
-            const T* term = x[i].data<T>();
-            for (int64_t j = begin; j < end; ++j) sum[j] = static_cast<T>(sum[j] + term[j]);
-          }
+        parallel_for(y[0].numel(), grain_for(static_cast<double>(x.size()) * 0.5), [&](int64_t begin, int64_t end) {
+          add<T>(
+              x.size(), [&](size_t i) { return x[i].data<T>() + begin; }, y[0].data<T>() + begin, end - begin);
         });
       }
     });
   }
-  bool in_place(size_t i) const override { return i == 0; }
+  bool in_place(size_t, size_t) const override { return true; }
+  const Elementwise* elementwise() const override { return this; }
+  void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const override {
+    with_dtype(types[0], [&]<class T>() {
+      if constexpr (!std::is_same_v<T, bool>)
+        add<T>(
+            types.size(), [&](size_t i) { return static_cast<const T*>(in[i]); }, static_cast<T*>(out), n);
+    });
+  }
+  double cycles() const override { return 1; }
   BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return BatchFlow::same_axis(axes); }
   bool same_as(const Op&) const override { return true; }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs) const override {
@@ -84,6 +87,23 @@ class AddN final : public Op {
   }
   double flops(Specs x, Specs y) const override {
     return static_cast<double>((x.size() - 1) * static_cast<size_t>(y[0].numel()));
+  }
+
+ private:
+  // The sum may lie where any of the terms does: it is written when all of them have been read.
+  template <class T, class Term>
+  static void add(size_t terms, Term term, T* sum, int64_t n) {
+    constexpr int64_t width = 256 / sizeof(T);
+    for (int64_t begin = 0; begin < n; begin += width) {
+      T part[width];
+      const int64_t count = std::min(width, n - begin);
+      std::copy_n(term(0) + begin, count, part);
+      for (size_t i = 1; i < terms; ++i) {
+        const T* next = term(i) + begin;
+        for (int64_t j = 0; j < count; ++j) part[j] = static_cast<T>(part[j] + next[j]);
+      }
+      std::copy_n(part, count, sum + begin);
+    }
   }
 };
 

@@ -119,6 +119,8 @@ FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments,
   if (state_->options.fuse) {
     graph = fuse(graph);
     validate(graph, "fuse");
+    graph = fuse_elementwise(graph);
+    validate(graph, "fuse_elementwise");
   }
   if (state_->options.slice) {
     graph = slice_batches(graph);

@@ -21,7 +21,8 @@ class Executable;
 struct CompileOptions {
   /// The optional passes; off, a compiled function runs exactly the nodes that the function built.
   bool simplify = true;
-  /// Patterns of ops run as one: results agree with the others to rounding.
+  /// Patterns of ops run as one: results agree with the others to rounding. So do elementwise ops that feed one another,
+  /// with the same results.
   bool fuse = true;
   /// The batch (the first axis that most arguments share) is cut into slices that go through many ops at a time, where
   /// what the ops pass on would not stay in the cache and the weights do. Results agree to rounding.

@@ -1,5 +1,7 @@
 #include <telaio/autograd/op.hpp>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <telaio/autograd/context.hpp>

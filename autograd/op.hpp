@@ -52,7 +52,8 @@ struct BatchFlow {
 
   static BatchFlow mapped(int axis) { return {Kind::mapped, axis}; }
   static BatchFlow summed() { return {Kind::summed, -1}; }
-  /// For ops that work element by element on inputs of one shape: all are cut where one is.
+  /// For ops whose inputs and outputs have one shape and whose elements know nothing of each other: all inputs are cut
+  /// where one is. Opaque when none is, or two are cut along different axes.
   static BatchFlow same_axis(std::span<int> axes) {
     int common = -1;
     for (int axis : axes) {
@@ -71,6 +72,20 @@ struct BatchFlow {
     }
     return mapped(0);
   }
+};
+
+/// What an op does to the elements of its inputs, which have the shape of its only output.
+class Elementwise {
+ public:
+  /// out[i] = f(in[0][i], in[1][i], …) for n contiguous elements, on the calling thread; in[k] has the type types[k].
+  /// `out` may be exactly an input whose elements have the same size. The bits of an element depend on its operands
+  /// alone, never on its place.
+  virtual void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const = 0;
+  /// What an element costs, roughly, in cycles.
+  virtual double cycles() const = 0;
+
+ protected:
+  ~Elementwise() = default;
 };
 
 /// An immutable description of a computation. One small class per op (or per family); attributes are members.
@@ -96,8 +111,11 @@ class Op : public boost::intrusive_ref_counter<Op> {
   virtual size_t scratch_bytes(Specs, Specs) const { return 0; }
   virtual bool takes_strides(size_t /*input*/) const { return false; }
   virtual bool may_fail() const { return false; }
-  /// Whether y[0] may occupy the memory of x[input], where that is contiguous and of the same size.
-  virtual bool in_place(size_t /*input*/) const { return false; }
+  /// Whether y[output] may occupy the memory of x[input], where that is contiguous and of the same size.
+  virtual bool in_place(size_t /*input*/, size_t /*output*/) const { return false; }
+  /// The same computation an element at a time, where that is all there is to it: such ops can be run together, a block
+  /// of elements through all of them. Null for others.
+  virtual const Elementwise* elementwise() const { return nullptr; }
 
   /// Whether each output can be the input of the same index seen with other strides (and an offset, both in elements):
   /// then nothing runs. The further inputs of such an op, if any, are only waited for.

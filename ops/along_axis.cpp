@@ -64,7 +64,7 @@ class Cumsum final : public Op {
       }
     });
   }
-  bool in_place(size_t) const override { return true; }
+  bool in_place(size_t, size_t) const override { return true; }
   std::vector<Tensor> vjp(Tensors, Tensors, Tensors gy, Needs) const override {
     return {cumsum(gy[0], axis_, {!options_.reverse, options_.exclusive})};
   }

@@ -60,16 +60,14 @@ class Binary final : public ElementwiseOp {
       throw Error("bools have no arithmetic; cast them, or use logical_and, logical_or, logical_xor");
     return {x[0]};
   }
-  void run(Views x, Views y, void*) const override {
-    with_dtype(y[0].dtype(), [&]<class T>() {
-      if constexpr (!std::is_same_v<T, bool>) {
-        each_chunk(x, y[0], rule_.cycles, [&](const void* const* in, void* out, int64_t n) {
-          kernels::binary(rule_.code, static_cast<const T*>(in[0]), static_cast<const T*>(in[1]), static_cast<T*>(out),
-                          n);
-        });
-      }
+  void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const override {
+    with_dtype(types[0], [&]<class T>() {
+      if constexpr (!std::is_same_v<T, bool>)
+        kernels::binary(rule_.code, static_cast<const T*>(in[0]), static_cast<const T*>(in[1]), static_cast<T*>(out),
+                        n);
     });
   }
+  double cycles() const override { return rule_.cycles; }
   std::vector<Tensor> vjp(Tensors x, Tensors y, Tensors gy, Needs) const override {
     const auto [ga, gb] = rule_.gx(x[0], x[1], y[0], gy[0]);
     return {ga, gb};
@@ -98,13 +96,12 @@ class Compare final : public ElementwiseOp {
   Compare(std::string_view name, kernels::CompareOp code) : name_(name), code_(code) {}
   std::string_view name() const override { return name_; }
   std::vector<TensorSpec> infer(Specs x) const override { return {{boolean, x[0].shape}}; }
-  void run(Views x, Views y, void*) const override {
-    with_dtype(x[0].dtype(), [&]<class T>() {
-      each_chunk(x, y[0], 0.4, [&](const void* const* in, void* out, int64_t n) {
-        kernels::compare(code_, static_cast<const T*>(in[0]), static_cast<const T*>(in[1]), static_cast<bool*>(out), n);
-      });
+  void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const override {
+    with_dtype(types[0], [&]<class T>() {
+      kernels::compare(code_, static_cast<const T*>(in[0]), static_cast<const T*>(in[1]), static_cast<bool*>(out), n);
     });
   }
+  double cycles() const override { return 0.4; }
   bool same_as(const Op&) const override { return true; }
 
  private:
@@ -122,12 +119,10 @@ class Logic final : public ElementwiseOp {
   Logic(std::string_view name, kernels::LogicOp code) : name_(name), code_(code) {}
   std::string_view name() const override { return name_; }
   std::vector<TensorSpec> infer(Specs x) const override { return {x[0]}; }
-  void run(Views x, Views y, void*) const override {
-    each_chunk(x, y[0], 0.4, [&](const void* const* in, void* out, int64_t n) {
-      kernels::logic(code_, static_cast<const bool*>(in[0]), static_cast<const bool*>(in[1]), static_cast<bool*>(out),
-                     n);
-    });
+  void chunk(std::span<const DType>, const void* const* in, void* out, int64_t n) const override {
+    kernels::logic(code_, static_cast<const bool*>(in[0]), static_cast<const bool*>(in[1]), static_cast<bool*>(out), n);
   }
+  double cycles() const override { return 0.4; }
   bool same_as(const Op&) const override { return true; }
 
  private:
@@ -148,14 +143,13 @@ class Where final : public ElementwiseOp {
     if (x[0].dtype != boolean) throw Error("the condition must be bool; compare, or cast it");
     return {x[1]};
   }
-  void run(Views x, Views y, void*) const override {
-    with_dtype(y[0].dtype(), [&]<class T>() {
-      each_chunk(x, y[0], 0.5, [&](const void* const* in, void* out, int64_t n) {
-        kernels::where(static_cast<const bool*>(in[0]), static_cast<const T*>(in[1]), static_cast<const T*>(in[2]),
-                       static_cast<T*>(out), n);
-      });
+  void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const override {
+    with_dtype(types[1], [&]<class T>() {
+      kernels::where(static_cast<const bool*>(in[0]), static_cast<const T*>(in[1]), static_cast<const T*>(in[2]),
+                     static_cast<T*>(out), n);
     });
   }
+  double cycles() const override { return 0.5; }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs) const override {
     return {Tensor(), where(x[0], gy[0], 0), where(x[0], 0, gy[0])};
   }

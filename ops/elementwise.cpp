@@ -2,17 +2,21 @@
 
 #include <array>
 
+#include <telaio/autograd/runtime/strided.hpp>
+
 namespace telaio {
 
-BatchFlow ElementwiseOp::along_batch(std::span<int> axes, Specs, Specs) const { return BatchFlow::same_axis(axes); }
-
-void ElementwiseOp::each_chunk(Views x, const View& y, double cycles,
-                               FunctionRef<void(const void* const*, void*, int64_t)> chunk) {
+void ElementwiseOp::run(Views x, Views y, void*) const {
   std::array<ChunkInput, max_chunk_inputs> inputs{};
-  for (size_t i = 0; i < x.size(); ++i)
-    inputs[i] = {x[i].bytes, static_cast<int>(size_of(x[i].dtype())), x[i].strides->data()};
-  for_each_chunk(y.shape().rank(), y.shape().data(), std::span(inputs).first(x.size()), y.bytes,
-                 static_cast<int>(size_of(y.dtype())), cycles, chunk);
+  std::array<DType, max_chunk_inputs> types{};
+  for (size_t i = 0; i < x.size(); ++i) {
+    types[i] = x[i].dtype();
+    inputs[i] = {x[i].bytes, static_cast<int>(size_of(types[i])), x[i].strides->data()};
+  }
+  for_each_chunk(y[0].shape().rank(), y[0].shape().data(), std::span(inputs).first(x.size()), y[0].bytes,
+                 static_cast<int>(size_of(y[0].dtype())), cycles(), [&](const void* const* in, void* out, int64_t n) {
+                   chunk(std::span(types).first(x.size()), in, out, n);
+                 });
 }
 
 }  // namespace telaio

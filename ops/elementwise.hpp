@@ -2,22 +2,17 @@
 #pragma once
 
 #include <telaio/autograd/op.hpp>
-#include <telaio/autograd/runtime/strided.hpp>
 
 namespace telaio {
 
-/// Base of ops whose inputs and output have one shape, and whose kernel works on contiguous chunks.
-class ElementwiseOp : public Op {
+/// Base of ops whose inputs and output have one shape, and whose kernel (`chunk`) works on contiguous elements.
+class ElementwiseOp : public Op, public Elementwise {
  public:
+  void run(Views x, Views y, void*) const final;
   bool takes_strides(size_t) const final { return true; }
-  bool in_place(size_t) const final { return true; }  // the planner sees to it that sizes agree
-  BatchFlow along_batch(std::span<int> axes, Specs x, Specs y) const final;
-
- protected:
-  /// Cuts the views into chunks of n contiguous elements and calls chunk(in, out, n) on them in parallel. `cycles` is
-  /// the cost of an element.
-  static void each_chunk(Views x, const View& y, double cycles,
-                         FunctionRef<void(const void* const* in, void* out, int64_t n)> chunk);
+  bool in_place(size_t, size_t) const final { return true; }  // the planner sees to it that sizes agree
+  const Elementwise* elementwise() const final { return this; }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const final { return BatchFlow::same_axis(axes); }
 };
 
 }  // namespace telaio

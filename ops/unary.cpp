@@ -91,17 +91,13 @@ class Unary final : public ElementwiseOp {
       throw Error(fmt::format("the bounds {} and {} are not in order", a_, b_));
     return {x[0]};
   }
-  void run(Views x, Views y, void*) const override {
-    const auto chunk = [&]<class T>(const void* const* in, void* out, int64_t n) {
-      kernels::unary(rule_.code, static_cast<const T*>(in[0]), static_cast<T*>(out), n, a_, b_);
-    };
-    with_dtype(x[0].dtype(), [&]<class T>() {
-      if constexpr (!std::is_same_v<T, bool>) {
-        each_chunk(x, y[0], rule_.cycles,
-                   [&](const void* const* in, void* out, int64_t n) { chunk.template operator()<T>(in, out, n); });
-      }
+  void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const override {
+    with_dtype(types[0], [&]<class T>() {
+      if constexpr (!std::is_same_v<T, bool>)
+        kernels::unary(rule_.code, static_cast<const T*>(in[0]), static_cast<T*>(out), n, a_, b_);
     });
   }
+  double cycles() const override { return rule_.cycles; }
   std::vector<Tensor> vjp(Tensors x, Tensors y, Tensors gy, Needs) const override {
     return {rule_.gx(x[0], y[0], gy[0], a_, b_)};
   }
@@ -134,17 +130,16 @@ class Predicate final : public ElementwiseOp {
     return kind_ == Kind::logical_not ? "logical_not" : kind_ == Kind::is_nan ? "is_nan" : "is_finite";
   }
   std::vector<TensorSpec> infer(Specs x) const override { return {{boolean, x[0].shape}}; }
-  void run(Views x, Views y, void*) const override {
-    each_chunk(x, y[0], 0.3, [&](const void* const* in, void* out, int64_t n) {
-      auto* result = static_cast<bool*>(out);
-      if (kind_ == Kind::logical_not) return kernels::logic_not(static_cast<const bool*>(in[0]), result, n);
-      with_float(x[0].dtype(), [&]<class T>() {
-        const auto* values = static_cast<const T*>(in[0]);
-        if (kind_ == Kind::is_nan) kernels::is_nan(values, result, n);
-        else kernels::is_finite(values, result, n);
-      });
+  void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const override {
+    auto* result = static_cast<bool*>(out);
+    if (kind_ == Kind::logical_not) return kernels::logic_not(static_cast<const bool*>(in[0]), result, n);
+    with_float(types[0], [&]<class T>() {
+      const auto* values = static_cast<const T*>(in[0]);
+      if (kind_ == Kind::is_nan) kernels::is_nan(values, result, n);
+      else kernels::is_finite(values, result, n);
     });
   }
+  double cycles() const override { return 0.3; }
   bool same_as(const Op&) const override { return true; }
 
  private:
@@ -164,15 +159,12 @@ class Cast final : public ElementwiseOp {
   std::string_view name() const override { return "cast"; }
   std::string attributes() const override { return std::string(name_of(to_)); }
   std::vector<TensorSpec> infer(Specs x) const override { return {{to_, x[0].shape}}; }
-  void run(Views x, Views y, void*) const override {
-    with_dtype(x[0].dtype(), [&]<class From>() {
-      with_dtype(to_, [&]<class To>() {
-        each_chunk(x, y[0], 0.5, [](const void* const* in, void* out, int64_t n) {
-          kernels::cast(static_cast<const From*>(in[0]), static_cast<To*>(out), n);
-        });
-      });
+  void chunk(std::span<const DType> types, const void* const* in, void* out, int64_t n) const override {
+    with_dtype(types[0], [&]<class From>() {
+      with_dtype(to_, [&]<class To>() { kernels::cast(static_cast<const From*>(in[0]), static_cast<To*>(out), n); });
     });
   }
+  double cycles() const override { return 0.5; }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs) const override { return {cast(gy[0], x[0].dtype())}; }
   bool same_as(const Op& other) const override { return to_ == static_cast<const Cast&>(other).to_; }
 

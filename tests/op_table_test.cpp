@@ -283,7 +283,7 @@ class Interpreter {
     for (const TensorSpec& spec : node.outputs()) y.push_back(poisoned(spec));
     if (mode_ == Mode::in_place && !y.empty()) {
       for (size_t i = 0; i < x.size(); ++i) {
-        if (!op.in_place(i) || x[i].spec().bytes() != y[0].spec().bytes()) continue;
+        if (!op.in_place(i, 0) || x[i].spec().bytes() != y[0].spec().bytes()) continue;
         y[0] = Array(y[0].spec(), x[i].storage(), y[0].strides(), 0);
         break;
       }

@@ -31,4 +31,7 @@ Graph simplify(const Graph& graph);
 /// Patterns of ops replaced by the one that their last op offers (Op::fused). Values agree to rounding.
 Graph fuse(const Graph& graph);
 
+/// Elementwise ops of one shape that feed one another run as one (ElementwiseGroup). No value changes, not by a bit.
+Graph fuse_elementwise(const Graph& graph);
+
 }  // namespace telaio

@@ -230,14 +230,17 @@ class Lowering {
 
   bool reads_in_place(int index, int written, int variable) {
     const Plan::Step& step = plan_.steps[static_cast<size_t>(index)];
-    if (step.kind != Plan::Step::Kind::op || value(plan_.outputs_of(step)[0]).buffer != written) return false;
+    if (step.kind != Plan::Step::Kind::op) return false;
     const auto inputs = plan_.inputs_of(step);
+    const auto outputs = plan_.outputs_of(step);
+    const auto output = std::find_if(outputs.begin(), outputs.end(), [&](int y) { return value(y).buffer == written; });
+    if (output == outputs.end()) return false;
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Plan::Value& x = value(inputs[i]);
       const Plan::Buffer& home = buffer(x.buffer);
       if (home.home != Home::variable || home.place != variable) continue;
       const bool whole = x.offset == 0 && x.spec.bytes() == home.bytes && is_contiguous(x.spec.shape, x.strides);
-      if (!whole || !step.node->op().in_place(i)) return false;
+      if (!whole || !step.node->op().in_place(i, static_cast<size_t>(output - outputs.begin()))) return false;
     }
     return true;
   }

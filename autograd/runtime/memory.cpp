@@ -99,46 +99,52 @@ void reuse_in_place(Plan& plan, const Order& order) {
     const Plan::Step& step = plan.steps[s];
     const int self = static_cast<int>(s);
     if (step.kind != Plan::Step::Kind::op || step.outputs == 0) continue;
-    const int out = plan.values[static_cast<size_t>(plan.outputs_of(step)[0])].buffer;
-    if (plan.buffers[static_cast<size_t>(out)].home != Home::arena) continue;
     const auto inputs = plan.inputs_of(step);
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      const Plan::Value& x = plan.values[static_cast<size_t>(inputs[i])];
-      const int into = target[static_cast<size_t>(x.buffer)];
-      const Plan::Buffer& memory = plan.buffers[static_cast<size_t>(into)];
-      if (memory.home != Home::arena || last[static_cast<size_t>(into)] != self || !step.node->op().in_place(i))
-        continue;
-      if (x.offset != 0 || memory.bytes != plan.buffers[static_cast<size_t>(out)].bytes ||
-          x.spec.bytes() != memory.bytes || !is_contiguous(x.spec.shape, x.strides)) {
-        continue;
+    const auto outputs = plan.outputs_of(step);
+    for (size_t o = 0; o < outputs.size(); ++o) {
+      const int out = plan.values[static_cast<size_t>(outputs[o])].buffer;
+      if (plan.buffers[static_cast<size_t>(out)].home != Home::arena) continue;
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        const Plan::Value& x = plan.values[static_cast<size_t>(inputs[i])];
+        const int into = target[static_cast<size_t>(x.buffer)];
+        const Plan::Buffer& memory = plan.buffers[static_cast<size_t>(into)];
+        if (memory.home != Home::arena || last[static_cast<size_t>(into)] != self || !step.node->op().in_place(i, o))
+          continue;
+        if (x.offset != 0 || memory.bytes != plan.buffers[static_cast<size_t>(out)].bytes ||
+            x.spec.bytes() != memory.bytes || !is_contiguous(x.spec.shape, x.strides)) {
+          continue;
+        }
+        const auto lies_there = [&](int other) {
+          return target[static_cast<size_t>(plan.values[static_cast<size_t>(other)].buffer)] == into;
+        };
+        if (std::any_of(outputs.begin(), outputs.begin() + static_cast<int64_t>(o), lies_there)) continue;
+        // The same memory seen through another input must be the same view, or this step would read what it wrote.
+        const auto clashes = [&](int other) {
+          const Plan::Value& y = plan.values[static_cast<size_t>(other)];
+          return lies_there(other) &&
+                 !(y.offset == 0 && is_contiguous(y.spec.shape, y.strides) && y.spec.bytes() == memory.bytes);
+        };
+        if (std::any_of(inputs.begin(), inputs.end(), clashes)) continue;
+        bool also_takes_others = true;
+        for (size_t j = 0; j < inputs.size(); ++j)
+          if (lies_there(inputs[j])) also_takes_others &= step.node->op().in_place(j, o);
+        if (!also_takes_others) continue;
+        const auto is_before = [&](int user) {
+          return user == self || (plan.in_order ? user < self : order.before(user, self));
+        };
+        const auto own = users.of(into);
+        const auto& inherited = joined[static_cast<size_t>(into)];
+        if (!std::all_of(own.begin(), own.end(), is_before) ||
+            !std::all_of(inherited.begin(), inherited.end(), is_before)) {
+          continue;
+        }
+        target[static_cast<size_t>(out)] = into;
+        const auto more = users.of(out);
+        // Everything before is ordered before this step, so from here on only the later users matter.
+        joined[static_cast<size_t>(into)].assign(more.begin(), more.end());
+        last[static_cast<size_t>(into)] = more.empty() ? self : more.back();
+        break;
       }
-      // The same memory seen through another input must be the same view, or this step would read what it wrote.
-      const auto clashes = [&](int other) {
-        const Plan::Value& y = plan.values[static_cast<size_t>(other)];
-        return target[static_cast<size_t>(y.buffer)] == into &&
-               !(y.offset == 0 && is_contiguous(y.spec.shape, y.strides) && y.spec.bytes() == memory.bytes);
-      };
-      if (std::any_of(inputs.begin(), inputs.end(), clashes)) continue;
-      bool also_takes_others = true;
-      for (size_t j = 0; j < inputs.size(); ++j)
-        if (target[static_cast<size_t>(plan.values[static_cast<size_t>(inputs[j])].buffer)] == into)
-          also_takes_others &= step.node->op().in_place(j);
-      if (!also_takes_others) continue;
-      const auto is_before = [&](int user) {
-        return user == self || (plan.in_order ? user < self : order.before(user, self));
-      };
-      const auto own = users.of(into);
-      const auto& inherited = joined[static_cast<size_t>(into)];
-      if (!std::all_of(own.begin(), own.end(), is_before) ||
-          !std::all_of(inherited.begin(), inherited.end(), is_before)) {
-        continue;
-      }
-      target[static_cast<size_t>(out)] = into;
-      const auto more = users.of(out);
-      // Everything before is ordered before this step, so from here on only the later users matter.
-      joined[static_cast<size_t>(into)].assign(more.begin(), more.end());
-      last[static_cast<size_t>(into)] = more.empty() ? self : more.back();
-      break;
     }
   }
   for (Plan::Value& value : plan.values) value.buffer = target[static_cast<size_t>(value.buffer)];

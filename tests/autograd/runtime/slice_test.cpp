@@ -202,10 +202,10 @@ TEST(Slice, SumsOfIntegersAreExact) {
 }
 
 TEST(Slice, AnErrorSaysInWhichRowsItWas) {
-  const Tensor x = rows(64);
-  std::vector<int64_t> numbers(64, 1);
-  numbers[60] = 5000;
-  const Tensor index = from_data(numbers, {64, 1});
+  const Tensor x = rows(400);
+  std::vector<int64_t> numbers(400, 1);
+  numbers[390] = 5000;
+  const Tensor index = from_data(numbers, {400, 1});
   const auto f = [](const Tensor& data, const Tensor& at) { return List{gather(worked(data), at, 1)}; };
   try {
     compile(f)(x, index);
