@@ -21,6 +21,9 @@ namespace io = boost::iostreams;
 
 namespace {
 
+// Boost's own buffers hold 128 bytes: a call of zlib for each of these costs more than its work.
+constexpr std::streamsize piece = 1 << 16;
+
 std::string_view meaning(const io::gzip_error& error) {
   switch (error.error()) {
     case io::gzip::bad_crc:
@@ -47,7 +50,7 @@ size_t unpacked_room(std::string_view bytes) {
 template <class Filter>
 std::string filtered(const Filter& filter, std::string_view bytes, size_t expected, size_t& size) {
   io::filtering_streambuf<io::input> stream;
-  stream.push(filter);
+  stream.push(filter, piece);
   stream.push(io::array_source(bytes.data(), bytes.size()));
   std::string out(expected, '\0');
   while (true) {
@@ -70,7 +73,7 @@ std::string gunzip(std::string_view bytes, const std::string& name) {
     return Error(fmt::format("{}: bad gzip data after {} unpacked bytes: {}", name, size, problem));
   };
   try {
-    return filtered(io::gzip_decompressor(), bytes, unpacked_room(bytes), size);
+    return filtered(io::gzip_decompressor(io::gzip::default_window_bits, piece), bytes, unpacked_room(bytes), size);
   } catch (const io::gzip_error& error) {
     throw bad(meaning(error));
   } catch (const std::ios_base::failure& error) {
