@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 
 #include <fmt/format.h>
 
@@ -31,35 +30,37 @@ Array rows_like(const Tensor& batch, int64_t n) {
   return Array(spec);
 }
 
+/// What is computed of a batch: outputs, losses, and of classifiers the predicted classes and the right ones.
+struct Measure {
+  Measure(const Model& measured, const Loss& by) : model(measured), loss(by), classes(has_classes(measured, by)) {}
+
+  std::vector<Tensor> operator()(const Tensor& x, const Tensor& y) const {
+    const Forward forward = model.forward(x);
+    std::vector<Tensor> results{forward.output, loss(forward, y)};
+    if (classes) results.insert(results.end(), {predicted_class(forward), target_class(y)});
+    return results;
+  }
+
+  Model model;
+  Loss loss;
+  bool classes;
+};
+
 }  // namespace
 
 struct Evaluator::State {
-  using Results = std::vector<Tensor>;
-  using Function = std::function<Results(const Tensor& x, const Tensor& y)>;
-
-  State(const Model& measured, const Examples& examples, const EvaluateOptions& options)
-      : model(measured),
-        loss(options.loss.resolved(model.ending())),
-        classes(has_classes(model, loss)),
+  State(const Model& model, const Examples& examples, const EvaluateOptions& options)
+      : measure(model, options.loss.resolved(model.ending())),
         batches(batch_maker(model, examples, options.standardization)),
         order(plain_order(batches.maker().size())),
         cuts(cut_batches(order, options.batch_size)),
-        compiled(Function([this](const Tensor& x, const Tensor& y) { return results(x, y); })) {}
+        compiled(measure) {}
 
-  Results results(const Tensor& x, const Tensor& y) const {
-    const Forward forward = model.forward(x);
-    Results all{forward.output, loss(forward, y)};
-    if (classes) all.insert(all.end(), {predicted_class(forward), target_class(y)});
-    return all;
-  }
-
-  const Model model;
-  const Loss loss;
-  const bool classes;
+  const Measure measure;
   BatchStream batches;
   const std::vector<int64_t> order;
   const std::vector<std::span<const int64_t>> cuts;
-  const Compiled<Function> compiled;
+  const Compiled<Measure> compiled;
 };
 
 Evaluator::Evaluator(const Model& model, const Examples& examples, const EvaluateOptions& options)
@@ -72,8 +73,9 @@ Evaluator::Evaluator(Evaluator&&) noexcept = default;
 Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 
 Evaluation Evaluator::run() {
-  const State& state = *state_;
-  BatchStream& batches = state_->batches;
+  State& state = *state_;
+  const bool classes = state.measure.classes;
+  BatchStream& batches = state.batches;
   Evaluation evaluation;
   evaluation.samples = batches.maker().size();
   std::vector<int64_t> truth, predicted;
@@ -89,15 +91,15 @@ Evaluation Evaluator::run() {
       total += one;
       evaluation.losses.push_back(static_cast<float>(one));
     }
-    if (!state.classes) continue;
+    if (!classes) continue;
     for (const int64_t c : results[2].to_vector<int64_t>()) predicted.push_back(c);
     for (const int64_t c : results[3].to_vector<int64_t>()) truth.push_back(c);
   }
   evaluation.outputs = constant(outputs);
   evaluation.loss = total / static_cast<double>(evaluation.samples);
-  if (!state.classes) return evaluation;
+  if (!classes) return evaluation;
 
-  const int64_t count = class_count(state.model);
+  const int64_t count = class_count(state.measure.model);
   evaluation.confusion.emplace(count);
   evaluation.confusion->add(truth, predicted);
   std::vector<double> sums(static_cast<size_t>(count));
