@@ -1,7 +1,11 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 
 #include <algorithm>
+#include <exception>
+#include <utility>
 
+// A group whose tasks only those take up that wait for it, or for nothing.
+#define TBB_PREVIEW_ISOLATED_TASK_GROUP 1
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -86,6 +90,59 @@ void run_tasks(const TaskGraph& tasks, std::atomic<int>* waiting, FunctionRef<vo
 
 void isolate(FunctionRef<void()> body) {
   tbb::this_task_arena::isolate([&] { body(); });
+}
+
+struct Background::State {
+  // Where the starting thread's own work is cancelled, a batch that somebody waits for must still be made.
+  tbb::task_group_context context{tbb::task_group_context::isolated};
+  tbb::isolated_task_group group{context};
+  std::function<void()> work;
+  std::exception_ptr error;
+  std::atomic<bool> dropped{false};
+  bool started = false, spawned = false;
+
+  void run() noexcept {
+    if (dropped.load(std::memory_order_relaxed)) return;
+    try {
+      work();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }
+  void finish() {
+    if (spawned) group.wait();
+    else run();
+    started = spawned = false;
+    work = nullptr;
+    dropped = false;
+  }
+};
+
+Background::Background() : state_(std::make_unique<State>()) {}
+Background::~Background() { drop(); }
+
+void Background::start(std::function<void()> f) {
+  wait();
+  State& state = *state_;
+  state.work = std::move(f);
+  state.started = true;
+  // A task that lies in the only thread's queue would be skipped over by each search for other tasks.
+  if (thread_count() == 1) return;
+  state.group.run([&state] { state.run(); });
+  state.spawned = true;
+}
+
+void Background::wait() {
+  if (!state_->started) return;
+  state_->finish();
+  if (state_->error) std::rethrow_exception(std::exchange(state_->error, nullptr));
+}
+
+void Background::drop() noexcept {
+  if (!state_->started) return;
+  state_->dropped = true;
+  state_->finish();
+  state_->error = nullptr;
 }
 
 struct ThreadLimit::State {

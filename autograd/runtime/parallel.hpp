@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -76,6 +77,29 @@ void run_tasks(const TaskGraph& tasks, std::atomic<int>* waiting, FunctionRef<vo
 /// Runs body so that, while it waits for its own parallel work, the thread takes up no other work: a lock held by the
 /// caller cannot be waited for by the same thread further up the stack.
 void isolate(FunctionRef<void()> body);
+
+/// One piece of work beside the calling thread, done by whichever thread of its arena is free. It has no thread of its
+/// own: where nobody else came to it, wait() does it. For one thread at a time, and start and wait in one arena.
+class Background {
+ public:
+  Background();
+  /// drop().
+  ~Background();
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  /// Work started before is waited for first. With a single thread f is kept for wait().
+  void start(std::function<void()> f);
+  /// Until the work is done; at once when none was started. Meanwhile the thread helps with this work and with no
+  /// other, inside isolate() too. What f threw is thrown here, once.
+  void wait();
+  /// Work that has not begun never will; work that has is waited for. What it threw is forgotten.
+  void drop() noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Limits the number of threads of the process while it lives (oneTBB's global_control); more than there are cores is
 /// allowed, for tests.

@@ -94,6 +94,17 @@ TensorSpec BatchMaker::inputs_spec(int64_t rows) const {
 
 TensorSpec BatchMaker::targets_spec(int64_t rows) const { return with_rows(targets_, rows); }
 
+/// Of rows; from sizes only.
+int64_t BatchMaker::grain() const {
+  const int64_t n = numel(with_rows(inputs_, 1).shape);
+  const bool upright = standardization_.center || standardization_.deskew;
+  // Cycles a value, about: converting and normalising, each warp. Copies: cycles a byte.
+  double cycles = (2.0 + (upright ? 25 : 0) + (augmentation_.any() ? 20 : 0)) * static_cast<double>(n);
+  if (form_ == InputForm::as_given) cycles = 0.25 * static_cast<double>(row_bytes(inputs_));
+  if (has_targets()) cycles += 0.25 * static_cast<double>(row_bytes(targets_));
+  return grain_for(cycles);
+}
+
 /// Row `at` of the batch.
 void BatchMaker::prepare(const BatchRequest& request, size_t at, float* x, std::vector<float>& scratch) const {
   const int64_t row = request.rows[at], n = numel(with_rows(inputs_, 1).shape);
@@ -116,12 +127,7 @@ void BatchMaker::assemble(const BatchRequest& request, void* inputs, void* targe
     if (row < 0 || row >= size()) throw Error(fmt::format("batches: row {} of a set with {} samples", row, size()));
 
   const int64_t n = numel(with_rows(inputs_, 1).shape);
-  const bool upright = standardization_.center || standardization_.deskew;
-  // Cycles a value, about: converting and normalising, each warp. Copies: cycles a byte.
-  double cycles = (2.0 + (upright ? 25 : 0) + (augmentation_.any() ? 20 : 0)) * static_cast<double>(n);
-  if (form_ == InputForm::as_given) cycles = 0.25 * static_cast<double>(row_bytes(inputs_));
-  if (has_targets()) cycles += 0.25 * static_cast<double>(row_bytes(targets_));
-  parallel_for(static_cast<int64_t>(request.rows.size()), grain_for(cycles), [&](int64_t begin, int64_t end) {
+  parallel_for(static_cast<int64_t>(request.rows.size()), grain(), [&](int64_t begin, int64_t end) {
     std::vector<float> scratch;
     for (int64_t i = begin; i < end; ++i) {
       const auto at = static_cast<size_t>(i);

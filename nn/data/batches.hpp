@@ -58,6 +58,9 @@ class BatchMaker {
   /// The same; only where there are targets.
   TensorSpec targets_spec(int64_t rows) const;
 
+  /// Whether making so many rows takes longer than waking a thread.
+  bool worth_a_task(int64_t rows) const { return rows > grain(); }
+
   /// Fills memory for inputs_spec(rows) and targets_spec(rows), contiguous, in parallel. Without targets `targets` is
   /// not used. Error when a row is out of range.
   void assemble(const BatchRequest& request, void* inputs, void* targets) const;
@@ -65,6 +68,7 @@ class BatchMaker {
   std::pair<Tensor, Tensor> assemble(const BatchRequest& request) const;
 
  private:
+  int64_t grain() const;
   void prepare(const BatchRequest& request, size_t at, float* x, std::vector<float>& scratch) const;
 
   Standardization standardization_;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <regex>
+#include <type_traits>
 
 #include <fmt/format.h>
 #include <boost/endian/conversion.hpp>
@@ -43,10 +44,16 @@ std::optional<int64_t> element_size(uint8_t type) {
 template <class Stored, class T>
 Tensor convert(const char* from, const Shape& shape) {
   const Array to(TensorSpec{dtype_of<T>, shape});
-  parallel_for(numel(shape), 1 << 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      to.data<T>()[i] = static_cast<T>(boost::endian::endian_load<Stored, sizeof(Stored), boost::endian::order::big>(
-          reinterpret_cast<const unsigned char*>(from) + i * static_cast<int64_t>(sizeof(Stored))));
+  const auto* first = reinterpret_cast<const unsigned char*>(from);
+  T* out = to.data<T>();
+  parallel_for(numel(shape), 1 << 18, [&](int64_t begin, int64_t end) {
+    if constexpr (sizeof(Stored) == 1 && std::is_same_v<Stored, T>) {
+      std::memcpy(out + begin, first + begin, static_cast<size_t>(end - begin));
+    } else {
+      for (int64_t i = begin; i < end; ++i)
+        out[i] = static_cast<T>(boost::endian::endian_load<Stored, sizeof(Stored), boost::endian::order::big>(
+            first + i * static_cast<int64_t>(sizeof(Stored))));
+    }
   });
   return constant(to);
 }

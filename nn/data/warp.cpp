@@ -5,6 +5,8 @@
 #include <cstring>
 #include <numbers>
 
+#include <telaio/ops/kernels/warp.hpp>
+
 namespace telaio::nn {
 
 namespace {
@@ -89,9 +91,14 @@ void warp(const Affine& map, const ImageShape& shape, const float* x, float* y, 
   for (int64_t i = 0; i < shape.height; ++i)
     std::memcpy(scratch.data() + (i + 1) * stride + shape.channels, x + i * row,
                 static_cast<size_t>(row) * sizeof(float));
-  if (shape.channels == 1) interpolate<1>(map, shape, scratch.data(), y);
-  else if (shape.channels == 3) interpolate<3>(map, shape, scratch.data(), y);
-  else interpolate<0>(map, shape, scratch.data(), y);
+  if (shape.channels == 1 && scratch.size() < size_t{1} << 31) {
+    const double places[] = {map.xx, map.xy, map.x0, map.yx, map.yy, map.y0};
+    kernels::warp_plane(places, shape.height, shape.width, scratch.data(), y);
+  } else if (shape.channels == 3) {
+    interpolate<3>(map, shape, scratch.data(), y);
+  } else {
+    interpolate<0>(map, shape, scratch.data(), y);
+  }
 }
 
 }  // namespace telaio::nn

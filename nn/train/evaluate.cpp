@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include <telaio/autograd/compile.hpp>
-#include <telaio/nn/data/batches.hpp>
+#include <telaio/nn/data/batch_stream.hpp>
 #include <telaio/nn/train/preparation.hpp>
 
 namespace telaio::nn {
@@ -30,31 +30,62 @@ Array rows_like(const Tensor& batch, int64_t n) {
   return Array(spec);
 }
 
-}  // namespace
+/// What is computed of a batch: outputs, losses, and of classifiers the predicted classes and the right ones.
+struct Measure {
+  Measure(const Model& measured, const Loss& by) : model(measured), loss(by), classes(has_classes(measured, by)) {}
 
-Evaluation evaluate(const Model& model, const Examples& examples, const EvaluateOptions& options) {
-  const BatchMaker maker = batch_maker(model, examples, options.standardization);
-  if (!maker.has_targets()) throw Error("evaluate: there are no targets");
-  if (maker.size() == 0) throw Error("evaluate: there are no samples");
-  const Loss loss = options.loss.resolved(model.ending());
-  const bool classes = has_classes(model, loss);
-  const auto run = compile([&](const Tensor& x, const Tensor& y) {
+  std::vector<Tensor> operator()(const Tensor& x, const Tensor& y) const {
     const Forward forward = model.forward(x);
     std::vector<Tensor> results{forward.output, loss(forward, y)};
     if (classes) results.insert(results.end(), {predicted_class(forward), target_class(y)});
     return results;
-  });
+  }
 
+  Model model;
+  Loss loss;
+  bool classes;
+};
+
+}  // namespace
+
+struct Evaluator::State {
+  State(const Model& model, const Examples& examples, const EvaluateOptions& options)
+      : measure(model, options.loss.resolved(model.ending())),
+        batches(batch_maker(model, examples, options.standardization)),
+        order(plain_order(batches.maker().size())),
+        cuts(cut_batches(order, options.batch_size)),
+        compiled(measure) {}
+
+  const Measure measure;
+  BatchStream batches;
+  const std::vector<int64_t> order;
+  const std::vector<std::span<const int64_t>> cuts;
+  const Compiled<Measure> compiled;
+};
+
+Evaluator::Evaluator(const Model& model, const Examples& examples, const EvaluateOptions& options)
+    : state_(std::make_unique<State>(model, examples, options)) {
+  if (!state_->batches.maker().has_targets()) throw Error("evaluate: there are no targets");
+  if (state_->order.empty()) throw Error("evaluate: there are no samples");
+}
+Evaluator::~Evaluator() = default;
+Evaluator::Evaluator(Evaluator&&) noexcept = default;
+Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
+
+Evaluation Evaluator::run() {
+  State& state = *state_;
+  const bool classes = state.measure.classes;
+  BatchStream& batches = state.batches;
   Evaluation evaluation;
-  evaluation.samples = maker.size();
+  evaluation.samples = batches.maker().size();
   std::vector<int64_t> truth, predicted;
   Array outputs;
   double total = 0;
-  const std::vector<int64_t> order = plain_order(maker.size());
-  for (const auto rows : cut_batches(order, options.batch_size)) {
-    const auto [x, y] = maker.assemble({.rows = rows});
-    const std::vector<Tensor> results = run(x, y);
-    if (!outputs.defined()) outputs = rows_like(results[0], maker.size());
+  batches.start(requests_for(state.cuts));
+  for (const auto rows : state.cuts) {
+    const auto [x, y] = batches.next();
+    const std::vector<Tensor> results = state.compiled(x, y);
+    if (!outputs.defined()) outputs = rows_like(results[0], evaluation.samples);
     place_rows(results[0], rows.front(), outputs);
     for (const double one : results[1].to_vector<double>()) {
       total += one;
@@ -68,7 +99,7 @@ Evaluation evaluate(const Model& model, const Examples& examples, const Evaluate
   evaluation.loss = total / static_cast<double>(evaluation.samples);
   if (!classes) return evaluation;
 
-  const int64_t count = class_count(model);
+  const int64_t count = class_count(state.measure.model);
   evaluation.confusion.emplace(count);
   evaluation.confusion->add(truth, predicted);
   std::vector<double> sums(static_cast<size_t>(count));
@@ -82,14 +113,20 @@ Evaluation evaluate(const Model& model, const Examples& examples, const Evaluate
   return evaluation;
 }
 
+Evaluation evaluate(const Model& model, const Examples& examples, const EvaluateOptions& options) {
+  return Evaluator(model, examples, options).run();
+}
+
 Tensor predict(const Model& model, const Tensor& inputs, const Standardization& standardization, int64_t batch_size) {
-  const BatchMaker maker = batch_maker(model, {inputs, Tensor()}, standardization);
+  BatchStream batches(batch_maker(model, {inputs, Tensor()}, standardization));
+  const int64_t n = batches.maker().size();
   Shape shape = model.output_shape();
-  shape.insert(0, maker.size());
+  shape.insert(0, n);
   const Array outputs({model.dtype(), shape});
-  const std::vector<int64_t> order = plain_order(maker.size());
-  for (const auto rows : cut_batches(order, batch_size))
-    place_rows(model.predict(maker.assemble({.rows = rows}).first, batch_size), rows.front(), outputs);
+  const std::vector<int64_t> order = plain_order(n);
+  const auto cuts = cut_batches(order, batch_size);
+  batches.start(requests_for(cuts));
+  for (const auto rows : cuts) place_rows(model.predict(batches.next().first, batch_size), rows.front(), outputs);
   return constant(outputs);
 }
 

@@ -1,6 +1,7 @@
 // Measuring a model on samples.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,23 @@ struct Evaluation {
 
   /// The share of right answers; nothing where there are no classes.
   std::optional<double> accuracy() const;
+};
+
+/// Measures a model on the same samples again and again, while it is trained: what is compiled for that is kept.
+class Evaluator {
+ public:
+  /// Errors as of evaluate().
+  Evaluator(const Model& model, const Examples& examples, const EvaluateOptions& options = {});
+  ~Evaluator();
+  Evaluator(Evaluator&&) noexcept;
+  Evaluator& operator=(Evaluator&&) noexcept;
+
+  /// With the model's present parameters.
+  Evaluation run();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 /// Computes outputs, losses and metrics of all samples. u8 inputs become floats in [0,1] unless the model takes bytes.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <telaio/nn/data/augment.hpp>
+#include <telaio/nn/data/batch_stream.hpp>
 #include <telaio/nn/data/standardize.hpp>
 #include <telaio/nn/train/callback.hpp>
 #include <telaio/nn/train/class_weights.hpp>
@@ -35,6 +36,8 @@ struct FitOptions {
   /// `pixels` is fitted to the training part where it has not been.
   Standardization standardization = {};
   uint64_t seed = 1;  ///< of shuffling and augmentation
+  /// Batches that are made beside the steps; no result depends on it.
+  int64_t batches_ahead = default_batches_ahead;
   std::vector<std::shared_ptr<Callback>> callbacks = {};
   std::optional<TrainingState> resume = {};
 };

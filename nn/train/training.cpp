@@ -24,11 +24,12 @@ Examples rows_of(const Examples& examples, int64_t first, int64_t last) {
 }
 
 void check(const FitOptions& options) {
-  const auto least = [](std::string_view name, int64_t value) {
-    if (value < 1) throw Error(fmt::format("fit: {}: expected at least 1, got {}", name, value));
+  const auto least = [](std::string_view name, int64_t value, int64_t lowest) {
+    if (value < lowest) throw Error(fmt::format("fit: {}: expected at least {}, got {}", name, lowest, value));
   };
-  least("epochs", options.epochs);
-  least("batch_size", options.batch_size);
+  least("epochs", options.epochs, 1);
+  least("batch_size", options.batch_size, 1);
+  least("batches_ahead", options.batches_ahead, 0);
   for (size_t i = 0; i < options.callbacks.size(); ++i)
     if (!options.callbacks[i]) throw Error(fmt::format("fit: callback {} is null", i));
   if (!(options.validation_split >= 0 && options.validation_split < 1))
@@ -86,10 +87,13 @@ void Training::prepare_samples(const Examples& examples) {
     fitting.inputs = train_.inputs;
     nn::fit(standardization_, fitting);
   }
-  maker_.emplace(batch_maker(trainer_.model(), train_, standardization_, options_.augmentation));
-  check_fit(*maker_, train_, "sample");
-  if (validation_)
-    check_fit(batch_maker(trainer_.model(), *validation_, standardization_), *validation_, "validation sample");
+  stream_.emplace(batch_maker(trainer_.model(), train_, standardization_, options_.augmentation),
+                  options_.batches_ahead);
+  check_fit(stream_->maker(), train_, "sample");
+  if (!validation_) return;
+  check_fit(batch_maker(trainer_.model(), *validation_, standardization_), *validation_, "validation sample");
+  validator_.emplace(trainer_.model(), *validation_,
+                     EvaluateOptions{.loss = trainer_.loss(), .standardization = standardization_});
 }
 
 /// What would otherwise come up in the middle of the training, or not at all: classes without an output, binary targets
@@ -156,16 +160,25 @@ FitResult Training::run() {
   if (ended_ && validation_) validate();  // resumed between two epochs
   call(&Callback::on_train_begin);
   if (ended_) call_end(&Callback::on_epoch_end, told_);
+  train_epochs();
+  call(&Callback::on_train_end);
+  FitResult result{history_, best_, standardization_, stop_reason_, recall(), std::nullopt};
+  if (evaluation_) result.validation = evaluation_->confusion;
+  return result;
+}
+
+void Training::train_epochs() {
+  // However this ends, nothing is made any more that nobody will take.
+  struct Stop {
+    ~Stop() { stream.stop(); }
+    BatchStream& stream;
+  } stop{*stream_};
   while (epoch_ + (ended_ ? 1 : 0) < options_.epochs && !stopping()) {
     begin_epoch();
     while (batch_ < batches() && !stopping()) train_batch();
     if (batch_ < batches()) break;  // stopped inside the epoch
     end_epoch();
   }
-  call(&Callback::on_train_end);
-  FitResult result{history_, best_, standardization_, stop_reason_, recall(), std::nullopt};
-  if (evaluation_) result.validation = evaluation_->confusion;
-  return result;
 }
 
 void Training::begin_epoch() {
@@ -175,8 +188,10 @@ void Training::begin_epoch() {
     batch_ = 0;
     ended_ = false;
   }
+  stream_->stop();  // it refers to the plan
   plan_ = plan_epoch(samples_, options_.shuffle, options_.seed, epoch_, options_.augment_where, labels_, last_losses_);
   batches_ = cut_batches(plan_.rows, options_.batch_size);
+  start_batches();
   if (batch_ == 0) {  // not when it continues inside an epoch
     images_ = 0;
     loss_sum_ = weight_sum_ = train_seconds_ = epoch_seconds_ = 0;
@@ -189,15 +204,25 @@ void Training::begin_epoch() {
   if (batch_ > 0) call_end(&Callback::on_batch_end, told_);
 }
 
+/// From batch_ to the end of the epoch: what the next one visits may depend on this one's losses.
+void Training::start_batches() {
+  std::vector<BatchRequest> requests;
+  for (size_t batch = static_cast<size_t>(batch_); batch < batches_.size(); ++batch) {
+    const std::span<const int64_t> rows = batches_[batch];
+    const auto first = static_cast<size_t>(rows.data() - plan_.rows.data());
+    requests.push_back({.rows = rows,
+                        .key = data_key(options_.seed, RandomPurpose::augment, static_cast<uint64_t>(epoch_)),
+                        .ids = std::span(plan_.ids).subspan(first, rows.size()),
+                        .strength = std::span(plan_.strength).subspan(first, rows.size())});
+  }
+  stream_->start(std::move(requests));
+}
+
 void Training::train_batch() {
   const auto start = Clock::now();
   const std::span<const int64_t> rows = batches_[static_cast<size_t>(batch_)];
   const size_t first = static_cast<size_t>(rows.data() - plan_.rows.data()), count = rows.size();
-  const auto [x, y] =
-      maker_->assemble({.rows = rows,
-                        .key = data_key(options_.seed, RandomPurpose::augment, static_cast<uint64_t>(epoch_)),
-                        .ids = std::span(plan_.ids).subspan(first, count),
-                        .strength = std::span(plan_.strength).subspan(first, count)});
+  const auto [x, y] = stream_->next();
   Tensor weights;
   std::vector<float> weight(count, 1.0f);
   if (!weights_.empty()) {
@@ -235,10 +260,7 @@ void Training::train_batch() {
   call_end(&Callback::on_batch_end);
 }
 
-void Training::validate() {
-  evaluation_ =
-      evaluate(trainer_.model(), *validation_, {.loss = trainer_.loss(), .standardization = standardization_});
-}
+void Training::validate() { evaluation_ = validator_->run(); }
 
 void Training::end_epoch() {
   const auto start = Clock::now();

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <telaio/nn/data/batches.hpp>
+#include <telaio/nn/data/batch_stream.hpp>
 #include <telaio/nn/train/fit.hpp>
 
 namespace telaio::nn {
@@ -58,7 +58,9 @@ class Training {
   void check_fit(const BatchMaker& maker, const Examples& examples, std::string_view sample) const;
   void prepare_weights();
   void begin_epoch();
+  void start_batches();
   void train_batch();
+  void train_epochs();
   void validate();
   void end_epoch();
   void call(void (Callback::*event)(Training&));
@@ -72,7 +74,6 @@ class Training {
   Examples train_;
   std::optional<Examples> validation_;
   Standardization standardization_;
-  std::optional<BatchMaker> maker_;
   std::vector<int64_t> labels_;  // of classifiers
   std::vector<float> weights_;   // of the samples; empty: all 1
   int64_t samples_ = 0, classes_ = 0;
@@ -92,6 +93,9 @@ class Training {
   Best best_;
   std::optional<Evaluation> evaluation_;
   std::string stop_reason_;
+
+  std::optional<Evaluator> validator_;
+  std::optional<BatchStream> stream_;  // last: it refers to the plan
 };
 
 }  // namespace telaio::nn

@@ -3,6 +3,9 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 
 #include <atomic>
+#include <numeric>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -35,6 +38,136 @@ TEST(ParallelFor, RunsTheSameChunksInOrderInASerialScope) {
     });
   }
   EXPECT_EQ(chunks, (std::vector<std::pair<int64_t, int64_t>>{{0, 10}, {10, 20}, {20, 30}, {30, 40}, {40, 45}}));
+}
+
+// Of parallel work, to see that a background task's own is done.
+int64_t sum_below(int64_t n) {
+  std::atomic<int64_t> sum{0};
+  parallel_for(n, 7, [&](int64_t begin, int64_t end) {
+    int64_t part = 0;
+    for (int64_t i = begin; i < end; ++i) part += i;
+    sum += part;
+  });
+  return sum;
+}
+
+class BackgroundOnThreads : public testing::TestWithParam<int> {
+ protected:
+  const ThreadLimit limit_{GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(Threads, BackgroundOnThreads, testing::Values(1, 2, 4));
+
+TEST_P(BackgroundOnThreads, WaitComesAfterTheWork) {
+  Background work;
+  work.wait();  // for nothing
+  for (int round = 0; round < 200; ++round) {
+    int64_t sum = 0;
+    work.start([&] { sum = sum_below(1000); });
+    EXPECT_EQ(sum_below(100), 4950);
+    work.wait();
+    EXPECT_EQ(sum, 499500);
+    work.wait();  // once is enough
+    EXPECT_EQ(sum, 499500);
+  }
+}
+
+TEST_P(BackgroundOnThreads, StartWaitsForTheOneBefore) {
+  Background work;
+  std::vector<int> order;
+  for (int i = 0; i < 50; ++i) work.start([&order, i] { order.push_back(i); });
+  work.wait();
+  std::vector<int> expected(50);
+  std::iota(expected.begin(), expected.end(), 0);
+  EXPECT_EQ(order, expected);
+}
+
+TEST_P(BackgroundOnThreads, ManyAtOnce) {
+  std::vector<Background> all(20);
+  std::vector<int64_t> sums(20);
+  for (size_t i = 0; i < all.size(); ++i)
+    all[i].start([&sums, i] { sums[i] = sum_below(100 * static_cast<int64_t>(i)); });
+  for (size_t i = all.size(); i-- > 0;) {
+    all[i].wait();
+    const auto n = 100 * static_cast<int64_t>(i);
+    EXPECT_EQ(sums[i], n * (n - 1) / 2);
+  }
+}
+
+TEST_P(BackgroundOnThreads, ExceptionsReachTheWaiterOnce) {
+  Background work;
+  work.start([] {
+    parallel_for(100, 1, [](int64_t i, int64_t) {
+      if (i == 40) throw std::runtime_error("forty");
+    });
+  });
+  try {
+    work.wait();
+    FAIL() << "nothing was thrown";
+  } catch (const std::runtime_error& error) {
+    EXPECT_EQ(std::string(error.what()), "forty");
+  }
+  work.wait();
+  bool ran = false;
+  work.start([&] { ran = true; });
+  work.wait();
+  EXPECT_TRUE(ran);
+}
+
+TEST_P(BackgroundOnThreads, AcrossIsolatedWork) {
+  Background before;
+  int64_t first = 0, second = 0;
+  before.start([&] { first = sum_below(1000); });
+  isolate([&] {
+    EXPECT_EQ(sum_below(1000), 499500);  // which takes up no part of the work outside
+    Background inside;
+    inside.start([&] { isolate([&] { second = sum_below(500); }); });
+    inside.wait();
+    before.wait();  // the thread that waits may help, although the work was started outside
+  });
+  EXPECT_EQ(first, 499500);
+  EXPECT_EQ(second, 124750);
+}
+
+// With a single thread nobody else could have taken it up: a wait that ran it would hold up what is waited for.
+TEST(Background, OtherWaitsDoNotRunIt) {
+  const ThreadLimit limit(1);
+  bool ran = false;
+  Background work;
+  work.start([&] { ran = true; });
+  EXPECT_EQ(sum_below(1000), 499500);
+  isolate([&] { EXPECT_EQ(sum_below(1000), 499500); });
+  EXPECT_FALSE(ran);
+  work.wait();
+  EXPECT_TRUE(ran);
+}
+
+TEST_P(BackgroundOnThreads, WorkOfAFailedLoopIsStillDone) {
+  int64_t sum = 0;
+  Background work;
+  EXPECT_THROW(parallel_for(64, 1,
+                            [&](int64_t i, int64_t) {
+                              if (i != 0) return;
+                              work.start([&] { sum = sum_below(1000); });
+                              throw std::runtime_error("cancelled");
+                            }),
+               std::runtime_error);
+  work.wait();
+  EXPECT_EQ(sum, 499500);
+}
+
+TEST_P(BackgroundOnThreads, DroppedWorkTouchesNothingAfterwards) {
+  for (int round = 0; round < 200; ++round) {
+    auto value = std::make_unique<std::atomic<int>>(0);
+    {
+      Background work;
+      work.start([&value] {
+        ++*value;
+        throw std::runtime_error("nobody asks");
+      });
+    }
+    EXPECT_LE(value->load(), 1);
+    value.reset();
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "../../ops/kernels/for_each_simd_target.hpp"
 #include "../../ops/kernels/kernel_test.hpp"
 
 namespace telaio::nn {
@@ -143,6 +144,24 @@ TEST(Warp, TurningBackGivesASmoothImageBack) {
   const Geometry there{.zoom = 1.1, .rotate = 25};
   const Geometry back{.zoom = 1 / 1.1, .rotate = -25};
   EXPECT_THAT(warped(back, shape, warped(there, shape, x)), Pointwise(FloatNear(0.02f), x));
+}
+
+// The loop for any number of channels is the reference of the vectors for one.
+TEST(Warp, OneChannelAsOneOfTwo) {
+  for (const ImageShape& shape : {ImageShape{28, 28, 1}, ImageShape{3, 37, 1}, ImageShape{9, 1, 1}, ImageShape{4, 5, 1},
+                                  ImageShape{2, 0, 1}, ImageShape{1, 16, 1}}) {
+    const std::vector<float> x = random_image(shape);
+    std::vector<float> twice;
+    for (const float value : x) twice.insert(twice.end(), {value, -value});
+    for (const Geometry& geometry : {Geometry{.zoom = 1.13, .shear = 9, .rotate = 25, .right = 1.3, .down = -2.6},
+                                     Geometry{.flip = true, .zoom = 0.4, .rotate = 170}, Geometry{.right = 100}}) {
+      const std::vector<float> both = warped(geometry, {shape.height, shape.width, 2}, twice);
+      kernels::for_each_simd_target([&] {
+        const std::vector<float> y = warped(geometry, shape, x);
+        for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], both[2 * i]) << shape.width << " wide, " << i;
+      });
+    }
+  }
 }
 
 TEST(Warp, PlacesFarOutsideReadZeros) {
