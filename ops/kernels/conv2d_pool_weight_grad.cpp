@@ -1,0 +1,313 @@
+#include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/ops/kernels/conv2d_pool_parts.hpp>
+#include <telaio/ops/kernels/simd_target.hpp>
+
+#include <algorithm>
+#include <atomic>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "telaio/ops/kernels/conv2d_pool_weight_grad.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <telaio/ops/kernels/conv2d_pool_blocks-inl.hpp>
+
+#ifndef TELAIO_OPS_KERNELS_CONV2D_POOL_WEIGHT_GRAD_CPP  // shared by all targets
+#define TELAIO_OPS_KERNELS_CONV2D_POOL_WEIGHT_GRAD_CPP
+namespace telaio::kernels {
+namespace {
+
+// Images of a compact convolution, one behind the other, that stay in the cache while all channels walk over them.
+template <class T>
+struct WeightGrad {
+  int64_t images, image_step;  // elements from an image to the next
+  int64_t pitch;               // elements from a line of an image to the next
+  int64_t rows, columns;       // pooled, of an image
+  int64_t pool_h, pool_w;
+  int64_t c, o, kh, line_vectors;
+  // The places that pass a gradient, a list for each channel of at most images * rows * columns of them: where the
+  // window of the place starts, and the gradient.
+  int32_t* starts;
+  T* values;
+  int64_t* counts;  // [o]
+};
+
+}  // namespace
+}  // namespace telaio::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace telaio::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+void ListPlaces(const WeightGrad<T>& p, const T* gy, const uint8_t* argmax) {
+  int32_t place_start[256] = {};
+  for (int64_t place = 0; place < p.pool_h * p.pool_w; ++place) {
+    place_start[place] = static_cast<int32_t>(place / p.pool_w * p.pitch + place % p.pool_w * p.c);
+  }
+  const int64_t capacity = p.images * p.rows * p.columns;
+  std::fill_n(p.counts, p.o, 0);
+  for (int64_t n = 0; n < p.images; ++n) {
+    for (int64_t y = 0; y < p.rows; ++y) {
+      for (int64_t x = 0; x < p.columns; ++x, gy += p.o, argmax += p.o) {
+        const int32_t corner = static_cast<int32_t>(n * p.image_step + y * p.pool_h * p.pitch + x * p.pool_w * p.c);
+        for (int64_t q = 0; q < p.o; ++q) {
+          const int64_t at = q * capacity + p.counts[q];  // always written, not always kept: no branch to mispredict
+          p.starts[at] = corner + place_start[argmax[q]];
+          p.values[at] = gy[q];
+          p.counts[q] += argmax[q] != no_gradient ? 1 : 0;
+        }
+      }
+    }
+  }
+}
+
+// Adds the products of one channel's places with some vectors of their windows.
+template <int lines, int vectors, class T>
+HWY_INLINE void AddWindows(const WeightGrad<T>& p, const T* HWY_RESTRICT image, const int32_t* starts, const T* values,
+                           int64_t count, T* HWY_RESTRICT gw) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  const int64_t gw_line = p.line_vectors * lanes, pitch = p.pitch;
+  V sum[lines][vectors];
+  HWY_UNROLL(3)
+  for (int i = 0; i < lines; ++i) {
+    HWY_UNROLL(8)
+    for (int v = 0; v < vectors; ++v) sum[i][v] = hn::LoadU(d, gw + i * gw_line + v * lanes);
+  }
+  for (int64_t at = 0; at < count; ++at) {
+    const V g = hn::Set(d, values[at]);
+    const T* HWY_RESTRICT x = image + starts[at];
+    HWY_UNROLL(3)
+    for (int i = 0; i < lines; ++i) {
+      HWY_UNROLL(8)
+      for (int v = 0; v < vectors; ++v) {
+        sum[i][v] = hn::MulAdd(g, hn::LoadU(d, x + i * pitch + v * lanes), sum[i][v]);
+      }
+    }
+  }
+  HWY_UNROLL(3)
+  for (int i = 0; i < lines; ++i) {
+    HWY_UNROLL(8)
+    for (int v = 0; v < vectors; ++v) hn::StoreU(sum[i][v], d, gw + i * gw_line + v * lanes);
+  }
+}
+
+// gw: [o, kh, line_vectors * lanes]. Whole vectors are read at the end of a line.
+template <class T>
+void AddWeightGrad(const WeightGrad<T>& p, const T* image, const T* gy, const uint8_t* argmax, T* gw) {
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  ListPlaces(p, gy, argmax);
+  const int64_t capacity = p.images * p.rows * p.columns, gw_line = p.line_vectors * lanes;
+  for (int64_t q = 0; q < p.o; ++q, gw += p.kh * gw_line) {
+    ForBlocks(p.kh, p.line_vectors, [&](auto block_lines_of, auto vectors, int64_t line, int64_t v) HWY_ATTR {
+      AddWindows<block_lines_of(), vectors()>(p, image + line * p.pitch + v * lanes, p.starts + q * capacity,
+                                              p.values + q * capacity, p.counts[q], gw + line * gw_line + v * lanes);
+    });
+  }
+}
+
+// Adds the gradients of `windows` windows to gb, [o].
+template <class T>
+void AddBiasGrad(int64_t windows, int64_t o, const T* gy, const uint8_t* argmax, T* gb) {
+  for (int64_t window = 0; window < windows; ++window, gy += o, argmax += o) {
+    for (int64_t q = 0; q < o; ++q) gb[q] += argmax[q] == no_gradient ? T(0) : gy[q];
+  }
+}
+
+void AddWeightGradF32(const WeightGrad<float>& p, const float* image, const float* gy, const uint8_t* argmax,
+                      float* gw) {
+  AddWeightGrad(p, image, gy, argmax, gw);
+}
+void AddWeightGradF64(const WeightGrad<double>& p, const double* image, const double* gy, const uint8_t* argmax,
+                      double* gw) {
+  AddWeightGrad(p, image, gy, argmax, gw);
+}
+void AddBiasGradF32(int64_t windows, int64_t o, const float* gy, const uint8_t* argmax, float* gb) {
+  AddBiasGrad(windows, o, gy, argmax, gb);
+}
+void AddBiasGradF64(int64_t windows, int64_t o, const double* gy, const uint8_t* argmax, double* gb) {
+  AddBiasGrad(windows, o, gy, argmax, gb);
+}
+
+}  // namespace telaio::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace telaio::kernels {
+
+HWY_EXPORT(AddWeightGradF32);
+HWY_EXPORT(AddWeightGradF64);
+HWY_EXPORT(AddBiasGradF32);
+HWY_EXPORT(AddBiasGradF64);
+
+namespace {
+
+void add_weight_grad(const WeightGrad<float>& p, const float* image, const float* gy, const uint8_t* argmax,
+                     float* gw) {
+  TELAIO_DISPATCH(AddWeightGradF32)(p, image, gy, argmax, gw);
+}
+void add_weight_grad(const WeightGrad<double>& p, const double* image, const double* gy, const uint8_t* argmax,
+                     double* gw) {
+  TELAIO_DISPATCH(AddWeightGradF64)(p, image, gy, argmax, gw);
+}
+void add_bias_grad(int64_t windows, int64_t o, const float* gy, const uint8_t* argmax, float* gb) {
+  TELAIO_DISPATCH(AddBiasGradF32)(windows, o, gy, argmax, gb);
+}
+void add_bias_grad(int64_t windows, int64_t o, const double* gy, const uint8_t* argmax, double* gb) {
+  TELAIO_DISPATCH(AddBiasGradF64)(windows, o, gy, argmax, gb);
+}
+
+// The images are cut into slices, whose sums are added in order.
+template <class T>
+struct Plan {
+  int64_t slices;
+  int64_t group;         // images that are walked over together
+  int64_t line_vectors;  // of a window's line, kw * c elements
+  bool in_place;         // the images themselves are read; else copies
+  // Bytes of a slice's parts.
+  int64_t sums, bias, copies, starts, values, counts;
+
+  explicit Plan(const Conv2dPoolGeometry& g) {
+    const Conv2dGeometry& conv = g.conv;
+    const int64_t run = conv.kw * conv.c, size = sizeof(T);
+    line_vectors = (run + vector_lanes<T>() - 1) / vector_lanes<T>();
+    const Canvas canvas = canvas_of(g);
+    in_place = canvas.inside() && run % vector_lanes<T>() == 0;
+    const double cycles =
+        static_cast<double>(conv.n * pooled_size(g)) * (2 + 0.5 * static_cast<double>(conv.kh * line_vectors));
+    constexpr int64_t most_slices = 8;
+    const bool small = conv.n <= few_images && cycles <= small_work;
+    slices = small ? 1
+                   : std::clamp<int64_t>(static_cast<int64_t>(cycles / 200'000), 1,
+                                         std::clamp<int64_t>(conv.n, 1, most_slices));
+    constexpr int64_t cached_bytes = 24 << 10;
+    group = std::clamp<int64_t>(cached_bytes / std::max<int64_t>(canvas.h * canvas.w * canvas.c * size, 1), 1,
+                                std::max<int64_t>((conv.n + slices - 1) / slices, 1));
+    const int64_t places = group * pooled_size(g);
+    sums = aligned(conv.o * conv.kh * line_vectors * vector_lanes<T>() * size);
+    bias = aligned(conv.o * size);
+    copies = in_place ? 0 : aligned((group * canvas.h * canvas.w * canvas.c + vector_lanes<T>()) * size);
+    starts = aligned(places * static_cast<int64_t>(sizeof(int32_t)) + 64);  // one more than is kept is written
+    values = aligned(places * size + 64);
+    counts = aligned(conv.o * static_cast<int64_t>(sizeof(int64_t)));
+  }
+  int64_t slice_bytes() const { return sums + bias + copies + starts + values + counts; }
+};
+
+// The sums of images [begin, end); false if a product that the sparse road leaves out might be a NaN.
+template <class T>
+bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin, int64_t end, const T* image,
+                const T* gy, const uint8_t* argmax, char* memory) {
+  const Conv2dGeometry& conv = g.conv;
+  const Canvas canvas = canvas_of(g);
+  const int64_t image_size = conv.h * conv.w * conv.c, canvas_size = canvas.h * canvas.w * canvas.c;
+  const int64_t gy_size = pooled_size(g);
+  T* sums = reinterpret_cast<T*>(memory);
+  T* bias = reinterpret_cast<T*>(memory + plan.sums);
+  T* copies = reinterpret_cast<T*>(memory + plan.sums + plan.bias);
+  char* lists = memory + plan.sums + plan.bias + plan.copies;
+  std::fill_n(sums, plan.sums / sizeof(T), T(0));
+  std::fill_n(bias, conv.o, T(0));
+  if (!plan.in_place) std::fill_n(copies, plan.copies / sizeof(T), T(0));
+  bool finite = true;
+  for (int64_t first = begin; first < end; first += plan.group) {
+    const int64_t images = std::min(plan.group, end - first);
+    const T* from = image + first * image_size;
+    if (!all_finite(from, images * image_size)) finite = false;
+    for (int64_t n = 0; !plan.in_place && n < images; ++n) {
+      canvas.copy_rows(from + n * image_size, 0, canvas.h, copies + n * canvas_size);
+    }
+    add_bias_grad(images * pooled_rows(g) * pooled_columns(g), conv.o, gy + first * gy_size, argmax + first * gy_size,
+                  bias);
+    if (!finite) continue;
+    add_weight_grad({.images = images,
+                     .image_step = plan.in_place ? image_size : canvas_size,
+                     .pitch = (plan.in_place ? conv.w : canvas.w) * conv.c,
+                     .rows = pooled_rows(g),
+                     .columns = pooled_columns(g),
+                     .pool_h = g.pool_h,
+                     .pool_w = g.pool_w,
+                     .c = conv.c,
+                     .o = conv.o,
+                     .kh = conv.kh,
+                     .line_vectors = plan.line_vectors,
+                     .starts = reinterpret_cast<int32_t*>(lists),
+                     .values = reinterpret_cast<T*>(lists + plan.starts),
+                     .counts = reinterpret_cast<int64_t*>(lists + plan.starts + plan.values)},
+                    plan.in_place ? from : copies, gy + first * gy_size, argmax + first * gy_size, sums);
+  }
+  return finite;
+}
+
+// The slices' sums, [o, kh, line_vectors * lanes] each, → gw [kh, kw * c, o].
+template <class T>
+void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* memory, T* gw) {
+  const Conv2dGeometry& conv = g.conv;
+  const int64_t run = conv.kw * conv.c, line = plan.line_vectors * vector_lanes<T>(), channel = conv.kh * line;
+  const int64_t step = plan.slice_bytes() / static_cast<int64_t>(sizeof(T));
+  const T* sums = reinterpret_cast<const T*>(memory);
+  const double cycles = static_cast<double>(conv.o * plan.slices * 2);
+  const int64_t weights = conv.kh * run;
+  parallel_for(weights, plan.slices == 1 ? std::max<int64_t>(weights, 1) : grain_for(cycles),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t k = begin; k < end; ++k) {
+                   const T* from = sums + k / run * line + k % run;
+                   T* to = gw + k * conv.o;
+                   for (int64_t q = 0; q < conv.o; ++q) to[q] = from[q * channel];
+                   for (int64_t slice = 1; slice < plan.slices; ++slice) {
+                     for (int64_t q = 0; q < conv.o; ++q) to[q] += from[slice * step + q * channel];
+                   }
+                 }
+               });
+}
+
+}  // namespace
+
+template <class T>
+int64_t conv2d_pool_weight_grad_scratch_bytes(const Conv2dPoolGeometry& g) {
+  const Plan<T> plan(g);
+  return plan.slices * plan.slice_bytes() + dense_weight_grad_scratch_bytes<T>(g);
+}
+
+template <class T>
+void conv2d_pool_weight_grad(const Conv2dPoolGeometry& g, const T* image, const T* gy, const uint8_t* argmax, T* gw,
+                             T* gb, void* scratch) {
+  const Conv2dGeometry& conv = g.conv;
+  const Plan<T> plan(g);
+  char* memory = static_cast<char*>(scratch);
+  void* rest = memory + plan.slices * plan.slice_bytes();
+  std::atomic<bool> sparse = is_compact(g);
+  if (sparse) {
+    parallel_for(plan.slices, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t slice = begin; slice < end; ++slice) {
+        const int64_t first = conv.n * slice / plan.slices, last = conv.n * (slice + 1) / plan.slices;
+        if (!sum_images(g, plan, first, last, image, gy, argmax, memory + slice * plan.slice_bytes())) sparse = false;
+      }
+    });
+    if (sparse) add_slices(g, plan, memory, gw);
+  }
+  if (gb != nullptr && is_compact(g)) {
+    for (int64_t slice = 0; slice < plan.slices; ++slice) {
+      const T* part = reinterpret_cast<const T*>(memory + slice * plan.slice_bytes() + plan.sums);
+      for (int64_t q = 0; q < conv.o; ++q) gb[q] = slice == 0 ? part[q] : gb[q] + part[q];
+    }
+  } else if (gb != nullptr) {
+    std::fill_n(gb, conv.o, T(0));
+    add_bias_grad(conv.n * pooled_rows(g) * pooled_columns(g), conv.o, gy, argmax, gb);
+  }
+  if (!sparse) dense_weight_grad(g, image, gy, argmax, gw, rest);
+}
+
+#define TELAIO_INSTANTIATE(T)                                                           \
+  template int64_t conv2d_pool_weight_grad_scratch_bytes<T>(const Conv2dPoolGeometry&); \
+  template void conv2d_pool_weight_grad(const Conv2dPoolGeometry&, const T*, const T*, const uint8_t*, T*, T*, void*);
+TELAIO_INSTANTIATE(float)
+TELAIO_INSTANTIATE(double)
+#undef TELAIO_INSTANTIATE
+
+}  // namespace telaio::kernels
+#endif  // HWY_ONCE
