@@ -1,4 +1,5 @@
 #include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/ops/kernels/conv2d_pool_one_channel.hpp>
 #include <telaio/ops/kernels/conv2d_pool_parts.hpp>
 #include <telaio/ops/kernels/simd_target.hpp>
 
@@ -167,7 +168,9 @@ struct Plan {
   int64_t slices;
   int64_t group;         // images that are walked over together
   int64_t line_vectors;  // of a window's line, kw * c elements
+  bool one_channel;      // the road of conv2d_pool_one_channel.hpp
   bool in_place;         // the images themselves are read; else copies
+  int64_t padded_o;
   // Bytes of a slice's parts.
   int64_t sums, bias, copies, starts, values, counts;
 
@@ -176,7 +179,9 @@ struct Plan {
     const int64_t run = conv.kw * conv.c, size = sizeof(T);
     line_vectors = (run + vector_lanes<T>() - 1) / vector_lanes<T>();
     const Canvas canvas = canvas_of(g);
-    in_place = canvas.inside() && run % vector_lanes<T>() == 0;
+    one_channel = is_one_channel(g);
+    in_place = canvas.inside() && (one_channel || run % vector_lanes<T>() == 0);
+    padded_o = (conv.o + vector_lanes<T>() - 1) / vector_lanes<T>() * vector_lanes<T>();
     const double cycles =
         static_cast<double>(conv.n * pooled_size(g)) * (2 + 0.5 * static_cast<double>(conv.kh * line_vectors));
     constexpr int64_t most_slices = 8;
@@ -188,12 +193,13 @@ struct Plan {
     group = std::clamp<int64_t>(cached_bytes / std::max<int64_t>(canvas.h * canvas.w * canvas.c * size, 1), 1,
                                 std::max<int64_t>((conv.n + slices - 1) / slices, 1));
     const int64_t places = group * pooled_size(g);
-    sums = aligned(conv.o * conv.kh * line_vectors * vector_lanes<T>() * size);
-    bias = aligned(conv.o * size);
+    sums =
+        aligned((one_channel ? conv.kh * run * padded_o : conv.o * conv.kh * line_vectors * vector_lanes<T>()) * size);
+    bias = aligned(padded_o * size);
     copies = in_place ? 0 : aligned((group * canvas.h * canvas.w * canvas.c + vector_lanes<T>()) * size);
-    starts = aligned(places * static_cast<int64_t>(sizeof(int32_t)) + 64);  // one more than is kept is written
-    values = aligned(places * size + 64);
-    counts = aligned(conv.o * static_cast<int64_t>(sizeof(int64_t)));
+    starts = one_channel ? 0 : aligned(places * static_cast<int64_t>(sizeof(int32_t)));
+    values = one_channel ? 0 : aligned(places * size);
+    counts = one_channel ? 0 : aligned(conv.o * static_cast<int64_t>(sizeof(int64_t)));
   }
   int64_t slice_bytes() const { return sums + bias + copies + starts + values + counts; }
 };
@@ -211,7 +217,7 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
   T* copies = reinterpret_cast<T*>(memory + plan.sums + plan.bias);
   char* lists = memory + plan.sums + plan.bias + plan.copies;
   std::fill_n(sums, plan.sums / sizeof(T), T(0));
-  std::fill_n(bias, conv.o, T(0));
+  std::fill_n(bias, plan.padded_o, T(0));
   if (!plan.in_place) std::fill_n(copies, plan.copies / sizeof(T), T(0));
   bool finite = true;
   for (int64_t first = begin; first < end; first += plan.group) {
@@ -221,12 +227,24 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
     for (int64_t n = 0; !plan.in_place && n < images; ++n) {
       canvas.copy_rows(from + n * image_size, 0, canvas.h, copies + n * canvas_size);
     }
+    const T* read = plan.in_place ? from : copies;
+    const int64_t read_size = plan.in_place ? image_size : canvas_size;
+    const int64_t pitch = (plan.in_place ? conv.w : canvas.w) * conv.c;
+    if (plan.one_channel) {
+      const OneChannel one{
+          .rows = pooled_rows(g), .columns = pooled_columns(g), .pitch = pitch, .o = conv.o, .padded_o = plan.padded_o};
+      for (int64_t n = 0; n < images; ++n) {
+        const int64_t at = (first + n) * gy_size;
+        add_one_channel(one, read + n * read_size, gy + at, argmax + at, sums, bias);
+      }
+      continue;
+    }
     add_bias_grad(images * pooled_rows(g) * pooled_columns(g), conv.o, gy + first * gy_size, argmax + first * gy_size,
                   bias);
     if (!finite) continue;
     add_weight_grad({.images = images,
-                     .image_step = plan.in_place ? image_size : canvas_size,
-                     .pitch = (plan.in_place ? conv.w : canvas.w) * conv.c,
+                     .image_step = read_size,
+                     .pitch = pitch,
                      .rows = pooled_rows(g),
                      .columns = pooled_columns(g),
                      .pool_h = g.pool_h,
@@ -238,16 +256,18 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
                      .starts = reinterpret_cast<int32_t*>(lists),
                      .values = reinterpret_cast<T*>(lists + plan.starts),
                      .counts = reinterpret_cast<int64_t*>(lists + plan.starts + plan.values)},
-                    plan.in_place ? from : copies, gy + first * gy_size, argmax + first * gy_size, sums);
+                    read, gy + first * gy_size, argmax + first * gy_size, sums);
   }
   return finite;
 }
 
-// The slices' sums, [o, kh, line_vectors * lanes] each, → gw [kh, kw * c, o].
+// The slices' sums, [o, kh, line_vectors * lanes] each or [kh, kw, padded_o], → gw [kh, kw * c, o].
 template <class T>
 void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* memory, T* gw) {
   const Conv2dGeometry& conv = g.conv;
-  const int64_t run = conv.kw * conv.c, line = plan.line_vectors * vector_lanes<T>(), channel = conv.kh * line;
+  const int64_t run = conv.kw * conv.c, padded_line = plan.line_vectors * vector_lanes<T>();
+  const int64_t line = plan.one_channel ? run * plan.padded_o : padded_line;
+  const int64_t weight = plan.one_channel ? plan.padded_o : 1, channel = plan.one_channel ? 1 : conv.kh * padded_line;
   const int64_t step = plan.slice_bytes() / static_cast<int64_t>(sizeof(T));
   const T* sums = reinterpret_cast<const T*>(memory);
   const double cycles = static_cast<double>(conv.o * plan.slices * 2);
@@ -255,7 +275,7 @@ void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* me
   parallel_for(weights, plan.slices == 1 ? std::max<int64_t>(weights, 1) : grain_for(cycles),
                [&](int64_t begin, int64_t end) {
                  for (int64_t k = begin; k < end; ++k) {
-                   const T* from = sums + k / run * line + k % run;
+                   const T* from = sums + k / run * line + k % run * weight;
                    T* to = gw + k * conv.o;
                    for (int64_t q = 0; q < conv.o; ++q) to[q] = from[q * channel];
                    for (int64_t slice = 1; slice < plan.slices; ++slice) {
