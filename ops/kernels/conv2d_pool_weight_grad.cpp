@@ -26,6 +26,7 @@ struct WeightGrad {
   int64_t rows, columns;       // pooled, of an image
   int64_t pool_h, pool_w;
   int64_t c, o, kh, line_vectors;
+  bool slabs;  // the layout of gw, see AddWeightGrad
   // The places that pass a gradient, a list for each channel of at most images * rows * columns of them: where the
   // window of the place starts, and the gradient.
   int32_t* starts;
@@ -65,14 +66,13 @@ void ListPlaces(const WeightGrad<T>& p, const T* gy, const uint8_t* argmax) {
   }
 }
 
-// Adds the products of one channel's places with some vectors of their windows.
+// Adds the products of one channel's places with some vectors of their windows, which are x_step and gw_line apart.
 template <int lines, int vectors, class T>
-HWY_INLINE void AddWindows(const WeightGrad<T>& p, const T* HWY_RESTRICT image, const int32_t* starts, const T* values,
-                           int64_t count, T* HWY_RESTRICT gw) {
+HWY_INLINE void AddWindows(const T* HWY_RESTRICT image, int64_t pitch, int64_t x_step, const int32_t* starts,
+                           const T* values, int64_t count, T* HWY_RESTRICT gw, int64_t gw_line) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int64_t lanes = hn::MaxLanes(d);
-  const int64_t gw_line = p.line_vectors * lanes, pitch = p.pitch;
   V sum[lines][vectors];
   HWY_UNROLL(3)
   for (int i = 0; i < lines; ++i) {
@@ -86,7 +86,7 @@ HWY_INLINE void AddWindows(const WeightGrad<T>& p, const T* HWY_RESTRICT image, 
     for (int i = 0; i < lines; ++i) {
       HWY_UNROLL(8)
       for (int v = 0; v < vectors; ++v) {
-        sum[i][v] = hn::MulAdd(g, hn::LoadU(d, x + i * pitch + v * lanes), sum[i][v]);
+        sum[i][v] = hn::MulAdd(g, hn::LoadU(d, x + i * pitch + v * x_step), sum[i][v]);
       }
     }
   }
@@ -97,16 +97,26 @@ HWY_INLINE void AddWindows(const WeightGrad<T>& p, const T* HWY_RESTRICT image, 
   }
 }
 
-// gw: [o, kh, line_vectors * lanes]. Whole vectors are read at the end of a line.
+// gw: with slabs (kh and kw are 3, c is whole vectors) [c / lanes, o, 3, 3, lanes], so that what is walked over at a
+// time is small; else [o, kh, line_vectors * lanes], and whole vectors are read at the end of a line.
 template <class T>
 void AddWeightGrad(const WeightGrad<T>& p, const T* image, const T* gy, const uint8_t* argmax, T* gw) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   ListPlaces(p, gy, argmax);
   const int64_t capacity = p.images * p.rows * p.columns, gw_line = p.line_vectors * lanes;
+  if (p.slabs) {
+    for (int64_t c = 0; c < p.c; c += lanes) {
+      for (int64_t q = 0; q < p.o; ++q, gw += 9 * lanes) {
+        AddWindows<3, 3>(image + c, p.pitch, p.c, p.starts + q * capacity, p.values + q * capacity, p.counts[q], gw,
+                         3 * lanes);
+      }
+    }
+    return;
+  }
   for (int64_t q = 0; q < p.o; ++q, gw += p.kh * gw_line) {
-    ForBlocks(p.kh, p.line_vectors, [&](auto block_lines_of, auto vectors, int64_t line, int64_t v) HWY_ATTR {
-      AddWindows<block_lines_of(), vectors()>(p, image + line * p.pitch + v * lanes, p.starts + q * capacity,
-                                              p.values + q * capacity, p.counts[q], gw + line * gw_line + v * lanes);
+    ForBlocks(p.kh, p.line_vectors, [&](auto lines, auto vectors, int64_t line, int64_t v) HWY_ATTR {
+      AddWindows<lines(), vectors()>(image + line * p.pitch + v * lanes, p.pitch, lanes, p.starts + q * capacity,
+                                     p.values + q * capacity, p.counts[q], gw + line * gw_line + v * lanes, gw_line);
     });
   }
 }
@@ -169,6 +179,7 @@ struct Plan {
   int64_t group;         // images that are walked over together
   int64_t line_vectors;  // of a window's line, kw * c elements
   bool one_channel;      // the road of conv2d_pool_one_channel.hpp
+  bool slabs;            // see AddWeightGrad
   bool in_place;         // the images themselves are read; else copies
   int64_t padded_o;
   // Bytes of a slice's parts.
@@ -180,6 +191,7 @@ struct Plan {
     line_vectors = (run + vector_lanes<T>() - 1) / vector_lanes<T>();
     const Canvas canvas = canvas_of(g);
     one_channel = is_one_channel(g);
+    slabs = conv.kh == 3 && conv.kw == 3 && conv.c % vector_lanes<T>() == 0;
     in_place = canvas.inside() && (one_channel || run % vector_lanes<T>() == 0);
     padded_o = (conv.o + vector_lanes<T>() - 1) / vector_lanes<T>() * vector_lanes<T>();
     const double cycles =
@@ -189,7 +201,7 @@ struct Plan {
     slices = small ? 1
                    : std::clamp<int64_t>(static_cast<int64_t>(cycles / 200'000), 1,
                                          std::clamp<int64_t>(conv.n, 1, most_slices));
-    constexpr int64_t cached_bytes = 24 << 10;
+    constexpr int64_t cached_bytes = 48 << 10;
     group = std::clamp<int64_t>(cached_bytes / std::max<int64_t>(canvas.h * canvas.w * canvas.c * size, 1), 1,
                                 std::max<int64_t>((conv.n + slices - 1) / slices, 1));
     const int64_t places = group * pooled_size(g);
@@ -253,6 +265,7 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
                      .o = conv.o,
                      .kh = conv.kh,
                      .line_vectors = plan.line_vectors,
+                     .slabs = plan.slabs,
                      .starts = reinterpret_cast<int32_t*>(lists),
                      .values = reinterpret_cast<T*>(lists + plan.starts),
                      .counts = reinterpret_cast<int64_t*>(lists + plan.starts + plan.values)},
@@ -261,28 +274,31 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
   return finite;
 }
 
-// The slices' sums, [o, kh, line_vectors * lanes] each or [kh, kw, padded_o], → gw [kh, kw * c, o].
+// The slices' sums, in one of three layouts, → gw [kh, kw, c, o].
 template <class T>
 void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* memory, T* gw) {
   const Conv2dGeometry& conv = g.conv;
-  const int64_t run = conv.kw * conv.c, padded_line = plan.line_vectors * vector_lanes<T>();
-  const int64_t line = plan.one_channel ? run * plan.padded_o : padded_line;
-  const int64_t weight = plan.one_channel ? plan.padded_o : 1, channel = plan.one_channel ? 1 : conv.kh * padded_line;
-  const int64_t step = plan.slice_bytes() / static_cast<int64_t>(sizeof(T));
+  const int64_t lanes = vector_lanes<T>(), run = conv.kw * conv.c, line = plan.line_vectors * lanes;
+  const auto element = [&](int64_t k) {  // of output channel 0
+    if (plan.one_channel) return k * plan.padded_o;
+    if (plan.slabs) return (k % conv.c / lanes * conv.o * 9 + k / conv.c) * lanes + k % lanes;
+    return k / run * line + k % run;
+  };
+  const int64_t channel_step = plan.one_channel ? 1 : plan.slabs ? 9 * lanes : conv.kh * line;
+  const int64_t slice_step = plan.slice_bytes() / static_cast<int64_t>(sizeof(T));
   const T* sums = reinterpret_cast<const T*>(memory);
-  const double cycles = static_cast<double>(conv.o * plan.slices * 2);
   const int64_t weights = conv.kh * run;
-  parallel_for(weights, plan.slices == 1 ? std::max<int64_t>(weights, 1) : grain_for(cycles),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t k = begin; k < end; ++k) {
-                   const T* from = sums + k / run * line + k % run * weight;
-                   T* to = gw + k * conv.o;
-                   for (int64_t q = 0; q < conv.o; ++q) to[q] = from[q * channel];
-                   for (int64_t slice = 1; slice < plan.slices; ++slice) {
-                     for (int64_t q = 0; q < conv.o; ++q) to[q] += from[slice * step + q * channel];
-                   }
-                 }
-               });
+  const int64_t grain = plan.slices == 1 ? weights : grain_for(static_cast<double>(conv.o * plan.slices * 2));
+  parallel_for(weights, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      const T* from = sums + element(k);
+      T* to = gw + k * conv.o;
+      for (int64_t q = 0; q < conv.o; ++q) to[q] = from[q * channel_step];
+      for (int64_t slice = 1; slice < plan.slices; ++slice) {
+        for (int64_t q = 0; q < conv.o; ++q) to[q] += from[slice * slice_step + q * channel_step];
+      }
+    }
+  });
 }
 
 }  // namespace
@@ -290,7 +306,7 @@ void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* me
 template <class T>
 int64_t conv2d_pool_weight_grad_scratch_bytes(const Conv2dPoolGeometry& g) {
   const Plan<T> plan(g);
-  return plan.slices * plan.slice_bytes() + dense_weight_grad_scratch_bytes<T>(g);
+  return std::max(plan.slices * plan.slice_bytes(), dense_weight_grad_scratch_bytes<T>(g));
 }
 
 template <class T>
@@ -299,7 +315,6 @@ void conv2d_pool_weight_grad(const Conv2dPoolGeometry& g, const T* image, const 
   const Conv2dGeometry& conv = g.conv;
   const Plan<T> plan(g);
   char* memory = static_cast<char*>(scratch);
-  void* rest = memory + plan.slices * plan.slice_bytes();
   std::atomic<bool> sparse = is_compact(g);
   if (sparse) {
     parallel_for(plan.slices, 1, [&](int64_t begin, int64_t end) {
@@ -319,7 +334,7 @@ void conv2d_pool_weight_grad(const Conv2dPoolGeometry& g, const T* image, const 
     std::fill_n(gb, conv.o, T(0));
     add_bias_grad(conv.n * pooled_rows(g) * pooled_columns(g), conv.o, gy, argmax, gb);
   }
-  if (!sparse) dense_weight_grad(g, image, gy, argmax, gw, rest);
+  if (!sparse) dense_weight_grad(g, image, gy, argmax, gw, scratch);
 }
 
 #define TELAIO_INSTANTIATE(T)                                                           \
