@@ -31,7 +31,7 @@ struct WeightGrad {
   // window of the place starts, and the gradient.
   int32_t* starts;
   T* values;
-  int64_t* counts;  // [o]
+  int64_t* ends;  // [o], of the lists
 };
 
 }  // namespace
@@ -45,21 +45,25 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
 void ListPlaces(const WeightGrad<T>& p, const T* gy, const uint8_t* argmax) {
-  int32_t place_start[256] = {};
+  int32_t place_start[256] = {}, kept[256] = {};
   for (int64_t place = 0; place < p.pool_h * p.pool_w; ++place) {
     place_start[place] = static_cast<int32_t>(place / p.pool_w * p.pitch + place % p.pool_w * p.c);
+    kept[place] = 1;
   }
-  const int64_t capacity = p.images * p.rows * p.columns;
-  std::fill_n(p.counts, p.o, 0);
+  const int64_t outs = p.o, capacity = p.images * p.rows * p.columns;
+  int64_t* HWY_RESTRICT ends = p.ends;
+  int32_t* HWY_RESTRICT starts = p.starts;
+  T* HWY_RESTRICT values = p.values;
+  for (int64_t q = 0; q < outs; ++q) ends[q] = q * capacity;
   for (int64_t n = 0; n < p.images; ++n) {
     for (int64_t y = 0; y < p.rows; ++y) {
-      for (int64_t x = 0; x < p.columns; ++x, gy += p.o, argmax += p.o) {
+      for (int64_t x = 0; x < p.columns; ++x, gy += outs, argmax += outs) {
         const int32_t corner = static_cast<int32_t>(n * p.image_step + y * p.pool_h * p.pitch + x * p.pool_w * p.c);
-        for (int64_t q = 0; q < p.o; ++q) {
-          const int64_t at = q * capacity + p.counts[q];  // always written, not always kept: no branch to mispredict
-          p.starts[at] = corner + place_start[argmax[q]];
-          p.values[at] = gy[q];
-          p.counts[q] += argmax[q] != no_gradient ? 1 : 0;
+        for (int64_t q = 0; q < outs; ++q) {
+          const int64_t place = argmax[q], end = ends[q];
+          starts[end] = corner + place_start[place];  // always written, not always kept: no branch to mispredict
+          values[end] = gy[q];
+          ends[q] = end + kept[place];
         }
       }
     }
@@ -107,8 +111,8 @@ void AddWeightGrad(const WeightGrad<T>& p, const T* image, const T* gy, const ui
   if (p.slabs) {
     for (int64_t c = 0; c < p.c; c += lanes) {
       for (int64_t q = 0; q < p.o; ++q, gw += 9 * lanes) {
-        AddWindows<3, 3>(image + c, p.pitch, p.c, p.starts + q * capacity, p.values + q * capacity, p.counts[q], gw,
-                         3 * lanes);
+        AddWindows<3, 3>(image + c, p.pitch, p.c, p.starts + q * capacity, p.values + q * capacity,
+                         p.ends[q] - q * capacity, gw, 3 * lanes);
       }
     }
     return;
@@ -116,7 +120,8 @@ void AddWeightGrad(const WeightGrad<T>& p, const T* image, const T* gy, const ui
   for (int64_t q = 0; q < p.o; ++q, gw += p.kh * gw_line) {
     ForBlocks(p.kh, p.line_vectors, [&](auto lines, auto vectors, int64_t line, int64_t v) HWY_ATTR {
       AddWindows<lines(), vectors()>(image + line * p.pitch + v * lanes, p.pitch, lanes, p.starts + q * capacity,
-                                     p.values + q * capacity, p.counts[q], gw + line * gw_line + v * lanes, gw_line);
+                                     p.values + q * capacity, p.ends[q] - q * capacity, gw + line * gw_line + v * lanes,
+                                     gw_line);
     });
   }
 }
@@ -183,7 +188,7 @@ struct Plan {
   bool in_place;         // the images themselves are read; else copies
   int64_t padded_o;
   // Bytes of a slice's parts.
-  int64_t sums, bias, copies, starts, values, counts;
+  int64_t sums, bias, copies, starts, values, ends;
 
   explicit Plan(const Conv2dPoolGeometry& g) {
     const Conv2dGeometry& conv = g.conv;
@@ -211,9 +216,9 @@ struct Plan {
     copies = in_place ? 0 : aligned((group * canvas.h * canvas.w * canvas.c + vector_lanes<T>()) * size);
     starts = one_channel ? 0 : aligned(places * static_cast<int64_t>(sizeof(int32_t)));
     values = one_channel ? 0 : aligned(places * size);
-    counts = one_channel ? 0 : aligned(conv.o * static_cast<int64_t>(sizeof(int64_t)));
+    ends = one_channel ? 0 : aligned(conv.o * static_cast<int64_t>(sizeof(int64_t)));
   }
-  int64_t slice_bytes() const { return sums + bias + copies + starts + values + counts; }
+  int64_t slice_bytes() const { return sums + bias + copies + starts + values + ends; }
 };
 
 // The sums of images [begin, end); false if a product that the sparse road leaves out might be a NaN.
@@ -268,7 +273,7 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
                      .slabs = plan.slabs,
                      .starts = reinterpret_cast<int32_t*>(lists),
                      .values = reinterpret_cast<T*>(lists + plan.starts),
-                     .counts = reinterpret_cast<int64_t*>(lists + plan.starts + plan.values)},
+                     .ends = reinterpret_cast<int64_t*>(lists + plan.starts + plan.values)},
                     read, gy + first * gy_size, argmax + first * gy_size, sums);
   }
   return finite;
@@ -278,24 +283,30 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
 template <class T>
 void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* memory, T* gw) {
   const Conv2dGeometry& conv = g.conv;
-  const int64_t lanes = vector_lanes<T>(), run = conv.kw * conv.c, line = plan.line_vectors * lanes;
-  const auto element = [&](int64_t k) {  // of output channel 0
-    if (plan.one_channel) return k * plan.padded_o;
-    if (plan.slabs) return (k % conv.c / lanes * conv.o * 9 + k / conv.c) * lanes + k % lanes;
-    return k / run * line + k % run;
+  const int64_t lanes = vector_lanes<T>(), line = plan.line_vectors * lanes;
+  // The first element of an input channel and a tap; from it on a block of channels is contiguous.
+  const int64_t block = plan.slabs ? lanes : conv.c;
+  const auto element = [&](int64_t tap, int64_t c) {
+    if (plan.one_channel) return tap * plan.padded_o;
+    if (plan.slabs) return c * conv.o * 9 + tap * lanes;
+    return tap / conv.kw * line + tap % conv.kw * conv.c;
   };
-  const int64_t channel_step = plan.one_channel ? 1 : plan.slabs ? 9 * lanes : conv.kh * line;
+  const int64_t out_step = plan.one_channel ? 1 : plan.slabs ? 9 * lanes : conv.kh * line;
   const int64_t slice_step = plan.slice_bytes() / static_cast<int64_t>(sizeof(T));
   const T* sums = reinterpret_cast<const T*>(memory);
-  const int64_t weights = conv.kh * run;
-  const int64_t grain = plan.slices == 1 ? weights : grain_for(static_cast<double>(conv.o * plan.slices * 2));
-  parallel_for(weights, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      const T* from = sums + element(k);
-      T* to = gw + k * conv.o;
-      for (int64_t q = 0; q < conv.o; ++q) to[q] = from[q * channel_step];
-      for (int64_t slice = 1; slice < plan.slices; ++slice) {
-        for (int64_t q = 0; q < conv.o; ++q) to[q] += from[slice * slice_step + q * channel_step];
+  const int64_t taps = conv.kh * conv.kw;
+  const int64_t grain = plan.slices == 1 ? taps : grain_for(static_cast<double>(conv.c * conv.o * plan.slices * 2));
+  parallel_for(taps, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
+    for (int64_t tap = begin; tap < end; ++tap) {
+      T* to = gw + tap * conv.c * conv.o;
+      for (int64_t c = 0; c < conv.c; c += block) {
+        const T* from = sums + element(tap, c);
+        for (int64_t i = 0; i < block; ++i, ++from, to += conv.o) {
+          for (int64_t q = 0; q < conv.o; ++q) to[q] = from[q * out_step];
+          for (int64_t slice = 1; slice < plan.slices; ++slice) {
+            for (int64_t q = 0; q < conv.o; ++q) to[q] += from[slice * slice_step + q * out_step];
+          }
+        }
       }
     }
   });
