@@ -44,7 +44,19 @@ struct Canvas {
       std::fill_n(dst + last * c, (w - last) * c, T(0));
     }
   }
-  /// The reverse: the image's part of `src`, zeros where the canvas does not reach.
+  /// One channel of the canvas, [h, w].
+  template <class T>
+  void copy_plane(const T* image, int64_t channel, T* dst) const {
+    const int64_t first = std::clamp<int64_t>(-left, 0, w), last = std::clamp<int64_t>(image_w - left, first, w);
+    for (int64_t row = 0; row < h; ++row, dst += w) {
+      const int64_t y = row + top;
+      std::fill_n(dst, w, T(0));
+      if (y < 0 || y >= image_h) continue;
+      const T* line = image + (y * image_w + left) * c + channel;
+      for (int64_t x = first; x < last; ++x) dst[x] = line[x * c];
+    }
+  }
+  /// The reverse of copy_rows: the image's part of `src`, zeros where the canvas does not reach.
   template <class T>
   void copy_back(const T* src, T* image) const {
     const int64_t first = std::clamp<int64_t>(left, 0, image_w);

@@ -1,6 +1,6 @@
 #include <telaio/autograd/runtime/parallel.hpp>
-#include <telaio/ops/kernels/conv2d_pool_one_channel.hpp>
 #include <telaio/ops/kernels/conv2d_pool_parts.hpp>
+#include <telaio/ops/kernels/conv2d_pool_planes.hpp>
 #include <telaio/ops/kernels/simd_target.hpp>
 
 #include <algorithm>
@@ -183,7 +183,7 @@ struct Plan {
   int64_t slices;
   int64_t group;         // images that are walked over together
   int64_t line_vectors;  // of a window's line, kw * c elements
-  bool one_channel;      // the road of conv2d_pool_one_channel.hpp
+  bool planes;           // the road of conv2d_pool_planes.hpp
   bool slabs;            // see AddWeightGrad
   bool in_place;         // the images themselves are read; else copies
   int64_t padded_o;
@@ -195,9 +195,9 @@ struct Plan {
     const int64_t run = conv.kw * conv.c, size = sizeof(T);
     line_vectors = (run + vector_lanes<T>() - 1) / vector_lanes<T>();
     const Canvas canvas = canvas_of(g);
-    one_channel = is_one_channel(g);
-    slabs = conv.kh == 3 && conv.kw == 3 && conv.c % vector_lanes<T>() == 0;
-    in_place = canvas.inside() && (one_channel || run % vector_lanes<T>() == 0);
+    planes = has_planes(g);
+    slabs = !planes && conv.kh == 3 && conv.kw == 3 && conv.c % vector_lanes<T>() == 0;
+    in_place = canvas.inside() && (planes ? conv.c == 1 : run % vector_lanes<T>() == 0);
     padded_o = (conv.o + vector_lanes<T>() - 1) / vector_lanes<T>() * vector_lanes<T>();
     const double cycles =
         static_cast<double>(conv.n * pooled_size(g)) * (2 + 0.5 * static_cast<double>(conv.kh * line_vectors));
@@ -210,16 +210,32 @@ struct Plan {
     group = std::clamp<int64_t>(cached_bytes / std::max<int64_t>(canvas.h * canvas.w * canvas.c * size, 1), 1,
                                 std::max<int64_t>((conv.n + slices - 1) / slices, 1));
     const int64_t places = group * pooled_size(g);
-    sums =
-        aligned((one_channel ? conv.kh * run * padded_o : conv.o * conv.kh * line_vectors * vector_lanes<T>()) * size);
-    bias = aligned(padded_o * size);
+    sums = aligned((planes ? conv.kh * run * padded_o : conv.o * conv.kh * line_vectors * vector_lanes<T>()) * size);
+    bias = aligned(2 * padded_o * size);
     copies = in_place ? 0 : aligned((group * canvas.h * canvas.w * canvas.c + vector_lanes<T>()) * size);
-    starts = one_channel ? 0 : aligned(places * static_cast<int64_t>(sizeof(int32_t)));
-    values = one_channel ? 0 : aligned(places * size);
-    ends = one_channel ? 0 : aligned(conv.o * static_cast<int64_t>(sizeof(int64_t)));
+    starts = planes ? 0 : aligned(places * static_cast<int64_t>(sizeof(int32_t)));
+    values = planes ? 0 : aligned(places * size);
+    ends = planes ? 0 : aligned(conv.o * static_cast<int64_t>(sizeof(int64_t)));
   }
   int64_t slice_bytes() const { return sums + bias + copies + starts + values + ends; }
 };
+
+// Adds the gradients of one image to sums [c, 9, padded_o] and bias [padded_o].
+template <class T>
+void sum_planes(const Conv2dPoolGeometry& g, const Plan<T>& plan, const T* image, const T* gy, const uint8_t* argmax,
+                T* copy, T* sums, T* bias) {
+  const Canvas canvas = canvas_of(g);
+  const Plane plane{.rows = pooled_rows(g),
+                    .columns = pooled_columns(g),
+                    .pitch = plan.in_place ? g.conv.w : canvas.w,
+                    .o = g.conv.o,
+                    .padded_o = plan.padded_o};
+  for (int64_t c = 0; c < g.conv.c; ++c, sums += 9 * plan.padded_o) {
+    if (!plan.in_place) canvas.copy_plane(image, c, copy);
+    // The bias has no channels: what the other planes add to it lands beside it.
+    add_plane(plane, plan.in_place ? image : copy, gy, argmax, sums, c == 0 ? bias : bias + plan.padded_o);
+  }
+}
 
 // The sums of images [begin, end); false if a product that the sparse road leaves out might be a NaN.
 template <class T>
@@ -234,28 +250,25 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
   T* copies = reinterpret_cast<T*>(memory + plan.sums + plan.bias);
   char* lists = memory + plan.sums + plan.bias + plan.copies;
   std::fill_n(sums, plan.sums / sizeof(T), T(0));
-  std::fill_n(bias, plan.padded_o, T(0));
+  std::fill_n(bias, 2 * plan.padded_o, T(0));
   if (!plan.in_place) std::fill_n(copies, plan.copies / sizeof(T), T(0));
   bool finite = true;
   for (int64_t first = begin; first < end; first += plan.group) {
     const int64_t images = std::min(plan.group, end - first);
     const T* from = image + first * image_size;
     if (!all_finite(from, images * image_size)) finite = false;
+    if (plan.planes) {
+      for (int64_t n = first; n < first + images; ++n) {
+        sum_planes(g, plan, image + n * image_size, gy + n * gy_size, argmax + n * gy_size, copies, sums, bias);
+      }
+      continue;
+    }
     for (int64_t n = 0; !plan.in_place && n < images; ++n) {
       canvas.copy_rows(from + n * image_size, 0, canvas.h, copies + n * canvas_size);
     }
     const T* read = plan.in_place ? from : copies;
     const int64_t read_size = plan.in_place ? image_size : canvas_size;
     const int64_t pitch = (plan.in_place ? conv.w : canvas.w) * conv.c;
-    if (plan.one_channel) {
-      const OneChannel one{
-          .rows = pooled_rows(g), .columns = pooled_columns(g), .pitch = pitch, .o = conv.o, .padded_o = plan.padded_o};
-      for (int64_t n = 0; n < images; ++n) {
-        const int64_t at = (first + n) * gy_size;
-        add_one_channel(one, read + n * read_size, gy + at, argmax + at, sums, bias);
-      }
-      continue;
-    }
     add_bias_grad(images * pooled_rows(g) * pooled_columns(g), conv.o, gy + first * gy_size, argmax + first * gy_size,
                   bias);
     if (!finite) continue;
@@ -285,13 +298,13 @@ void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* me
   const Conv2dGeometry& conv = g.conv;
   const int64_t lanes = vector_lanes<T>(), line = plan.line_vectors * lanes;
   // The first element of an input channel and a tap; from it on a block of channels is contiguous.
-  const int64_t block = plan.slabs ? lanes : conv.c;
+  const int64_t block = plan.planes ? 1 : plan.slabs ? lanes : conv.c;
   const auto element = [&](int64_t tap, int64_t c) {
-    if (plan.one_channel) return tap * plan.padded_o;
+    if (plan.planes) return (c * 9 + tap) * plan.padded_o;
     if (plan.slabs) return c * conv.o * 9 + tap * lanes;
     return tap / conv.kw * line + tap % conv.kw * conv.c;
   };
-  const int64_t out_step = plan.one_channel ? 1 : plan.slabs ? 9 * lanes : conv.kh * line;
+  const int64_t out_step = plan.planes ? 1 : plan.slabs ? 9 * lanes : conv.kh * line;
   const int64_t slice_step = plan.slice_bytes() / static_cast<int64_t>(sizeof(T));
   const T* sums = reinterpret_cast<const T*>(memory);
   const int64_t taps = conv.kh * conv.kw;

@@ -1,10 +1,10 @@
-#include <telaio/ops/kernels/conv2d_pool_one_channel.hpp>
+#include <telaio/ops/kernels/conv2d_pool_planes.hpp>
 #include <telaio/ops/kernels/simd_target.hpp>
 
 #include <algorithm>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "telaio/ops/kernels/conv2d_pool_one_channel.cpp"
+#define HWY_TARGET_INCLUDE "telaio/ops/kernels/conv2d_pool_planes.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -96,7 +96,7 @@ HWY_INLINE void AddWindow(hn::ScalableTag<float> d, const float* image, int64_t 
 
 // Channels q, q + 1, ... as many as `vectors` vectors hold.
 template <int vectors, class T>
-HWY_NOINLINE void AddChannels(const OneChannel& p, const T* HWY_RESTRICT image, const T* HWY_RESTRICT gy,
+HWY_NOINLINE void AddChannels(const Plane& p, const T* HWY_RESTRICT image, const T* HWY_RESTRICT gy,
                               const uint8_t* HWY_RESTRICT argmax, int64_t q, T* HWY_RESTRICT gw, T* HWY_RESTRICT gb) {
   using D = hn::ScalableTag<T>;
   const D d;
@@ -130,7 +130,7 @@ HWY_NOINLINE void AddChannels(const OneChannel& p, const T* HWY_RESTRICT image, 
 }
 
 template <class T>
-void AddOneChannel(const OneChannel& p, const T* image, const T* gy, const uint8_t* argmax, T* gw, T* gb) {
+void AddPlane(const Plane& p, const T* image, const T* gy, const uint8_t* argmax, T* gw, T* gb) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   constexpr int most = HWY_TARGET == HWY_AVX3 ? 2 : 1;  // 16 registers hold the sums of one vector
   int64_t q = 0;
@@ -138,13 +138,11 @@ void AddOneChannel(const OneChannel& p, const T* image, const T* gy, const uint8
   for (; q < p.o; q += lanes) AddChannels<1>(p, image, gy, argmax, q, gw, gb);
 }
 
-void AddOneChannelF32(const OneChannel& p, const float* image, const float* gy, const uint8_t* argmax, float* gw,
-                      float* gb) {
-  AddOneChannel(p, image, gy, argmax, gw, gb);
+void AddPlaneF32(const Plane& p, const float* image, const float* gy, const uint8_t* argmax, float* gw, float* gb) {
+  AddPlane(p, image, gy, argmax, gw, gb);
 }
-void AddOneChannelF64(const OneChannel& p, const double* image, const double* gy, const uint8_t* argmax, double* gw,
-                      double* gb) {
-  AddOneChannel(p, image, gy, argmax, gw, gb);
+void AddPlaneF64(const Plane& p, const double* image, const double* gy, const uint8_t* argmax, double* gw, double* gb) {
+  AddPlane(p, image, gy, argmax, gw, gb);
 }
 
 }  // namespace telaio::kernels::HWY_NAMESPACE
@@ -153,16 +151,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(AddOneChannelF32);
-HWY_EXPORT(AddOneChannelF64);
+HWY_EXPORT(AddPlaneF32);
+HWY_EXPORT(AddPlaneF64);
 
-void add_one_channel(const OneChannel& p, const float* image, const float* gy, const uint8_t* argmax, float* gw,
-                     float* gb) {
-  TELAIO_DISPATCH(AddOneChannelF32)(p, image, gy, argmax, gw, gb);
+void add_plane(const Plane& p, const float* image, const float* gy, const uint8_t* argmax, float* gw, float* gb) {
+  TELAIO_DISPATCH(AddPlaneF32)(p, image, gy, argmax, gw, gb);
 }
-void add_one_channel(const OneChannel& p, const double* image, const double* gy, const uint8_t* argmax, double* gw,
-                     double* gb) {
-  TELAIO_DISPATCH(AddOneChannelF64)(p, image, gy, argmax, gw, gb);
+void add_plane(const Plane& p, const double* image, const double* gy, const uint8_t* argmax, double* gw, double* gb) {
+  TELAIO_DISPATCH(AddPlaneF64)(p, image, gy, argmax, gw, gb);
 }
 
 }  // namespace telaio::kernels
