@@ -47,51 +47,57 @@ constexpr int tile_windows = 1;
 #endif
 constexpr int tile_vectors = 2;
 
-// Stores the first `count` of a vector's lanes, and of their places as bytes.
-template <class D, class VI, class T = hn::TFromD<D>>
-HWY_INLINE void StoreBest(D d, hn::Vec<D> best, VI place, int64_t count, T* pooled, uint8_t* argmax) {
-  const hn::RebindToUnsigned<D> du;
-  const hn::Rebind<uint8_t, D> bytes;
-  constexpr int64_t lanes = hn::MaxLanes(d);
-  if (count >= lanes) {
-    hn::StoreU(best, d, pooled);
-    if (argmax != nullptr) hn::StoreU(hn::TruncateTo(bytes, hn::BitCast(du, place)), bytes, argmax);
-    return;
-  }
+// Stores the first `count` lanes of a vector, and their places as bytes. Only the last channels need it.
+template <class D, class V, class VI, class T = hn::TFromD<D>>
+HWY_NOINLINE void StoreSome(D d, V best, VI place, int64_t count, T* pooled, uint8_t* argmax) {
+  const hn::RebindToSigned<D> di;
   HWY_ALIGN T values[hn::MaxLanes(d)];
-  HWY_ALIGN hn::TFromD<decltype(du)> places[hn::MaxLanes(d)];
+  HWY_ALIGN hn::TFromD<decltype(di)> places[hn::MaxLanes(d)];
   hn::Store(best, d, values);
-  hn::Store(hn::BitCast(du, place), du, places);
+  hn::Store(place, di, places);
   for (int64_t i = 0; i < count; ++i) {
     pooled[i] = values[i];
     if (argmax != nullptr) argmax[i] = static_cast<uint8_t>(places[i]);
   }
 }
 
-// The largest of four, relu and where it was.
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void PoolFour(D d, const hn::Vec<D>* x, int64_t x_step, bool relu, int64_t count, T* pooled,
-                         uint8_t* argmax) {
+template <class D, class V, class VI, class T = hn::TFromD<D>>
+HWY_INLINE void StoreBest(D d, V best, VI place, int64_t count, T* pooled, uint8_t* argmax) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::Rebind<uint8_t, D> bytes;
+  if (count < static_cast<int64_t>(hn::MaxLanes(d))) return StoreSome(d, best, place, count, pooled, argmax);
+  hn::StoreU(best, d, pooled);
+  if (argmax != nullptr) hn::StoreU(hn::TruncateTo(bytes, hn::BitCast(du, place)), bytes, argmax);
+}
+
+// The largest of four, where a NaN counts as larger than all numbers. Rarely called, hence kept apart.
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_NOINLINE void PoolNaNs(D d, V a, V b, V c, V e, bool relu, int64_t count, T* pooled, uint8_t* argmax) {
   const hn::RebindToSigned<D> di;
   using Place = hn::TFromD<decltype(di)>;
-  const auto a = x[0], b = x[x_step], c = x[2 * x_step], e = x[3 * x_step];
+  const V values[4] = {a, b, c, e};
+  auto best = a;
+  auto place = hn::Zero(di);
+  for (int i = 1; i < 4; ++i) {
+    const auto wins = hn::Or(hn::Gt(values[i], best), hn::AndNot(hn::IsNaN(best), hn::IsNaN(values[i])));
+    best = hn::IfThenElse(wins, values[i], best);
+    place = hn::IfThenElse(hn::RebindMask(di, wins), hn::Set(di, static_cast<Place>(i)), place);
+  }
+  if (relu) {
+    place = hn::IfThenElse(hn::RebindMask(di, hn::Gt(best, hn::Zero(d))), place, hn::Set(di, Place(no_gradient)));
+    best = hn::IfThenElse(hn::Lt(best, hn::Zero(d)), hn::Zero(d), best);
+  }
+  StoreBest(d, best, place, count, pooled, argmax);
+}
+
+// The largest of four, relu and where it was.
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE void PoolFour(D d, V a, V b, V c, V e, bool relu, int64_t count, T* pooled, uint8_t* argmax) {
+  const hn::RebindToSigned<D> di;
+  using Place = hn::TFromD<decltype(di)>;
   // One comparison finds whether any is NaN (or infinities of both signs meet, which only costs time).
   const auto sum = hn::Add(hn::Add(a, b), hn::Add(c, e));
-  if (HWY_UNLIKELY(!hn::AllFalse(d, hn::IsNaN(sum)))) {
-    auto best = a;
-    auto place = hn::Zero(di);
-    for (int i = 1; i < 4; ++i) {
-      const auto value = x[i * x_step];
-      const auto wins = hn::Or(hn::Gt(value, best), hn::AndNot(hn::IsNaN(best), hn::IsNaN(value)));
-      best = hn::IfThenElse(wins, value, best);
-      place = hn::IfThenElse(hn::RebindMask(di, wins), hn::Set(di, static_cast<Place>(i)), place);
-    }
-    if (relu) {
-      place = hn::IfThenElse(hn::RebindMask(di, hn::Gt(best, hn::Zero(d))), place, hn::Set(di, Place(no_gradient)));
-      best = hn::IfThenElse(hn::Lt(best, hn::Zero(d)), hn::Zero(d), best);
-    }
-    return StoreBest(d, best, place, count, pooled, argmax);
-  }
+  if (HWY_UNLIKELY(!hn::AllFalse(d, hn::IsNaN(sum)))) return PoolNaNs(d, a, b, c, e, relu, count, pooled, argmax);
   auto best = hn::Max(hn::Max(a, b), hn::Max(c, e));
   auto place = hn::Zero(di);
   if (argmax != nullptr) {
@@ -146,9 +152,9 @@ HWY_NOINLINE void PoolTile(const PooledRows<T>& p, const T* HWY_RESTRICT top, in
   for (int w = 0; w < windows; ++w) {
     HWY_UNROLL(2)
     for (int v = 0; v < vectors; ++v) {
-      const V four[4] = {sum[0][2 * w][v], sum[0][2 * w + 1][v], sum[1][2 * w][v], sum[1][2 * w + 1][v]};
       const int64_t to = w * p.o + q + v * lanes;
-      PoolFour(d, four, 1, p.relu, p.o - q - v * lanes, pooled + to, argmax == nullptr ? nullptr : argmax + to);
+      PoolFour(d, sum[0][2 * w][v], sum[0][2 * w + 1][v], sum[1][2 * w][v], sum[1][2 * w + 1][v], p.relu,
+               p.o - q - v * lanes, pooled + to, argmax == nullptr ? nullptr : argmax + to);
     }
   }
 }

@@ -339,7 +339,12 @@ void conv2d_pool_weight_grad(const Conv2dPoolGeometry& g, const T* image, const 
   const Conv2dGeometry& conv = g.conv;
   const Plan<T> plan(g);
   char* memory = static_cast<char*>(scratch);
-  std::atomic<bool> sparse = is_compact(g);
+  // The lists hold 32-bit offsets into an image or its canvas.
+  const Canvas canvas = canvas_of(g);
+  constexpr int64_t most_elements = int64_t{1} << 31;
+  const bool listable = std::max(conv.h * conv.w, canvas.h * canvas.w) * conv.c < most_elements;
+  const bool has_sparse_road = is_compact(g) && listable;
+  std::atomic<bool> sparse = has_sparse_road;
   if (sparse) {
     parallel_for(plan.slices, 1, [&](int64_t begin, int64_t end) {
       for (int64_t slice = begin; slice < end; ++slice) {
@@ -349,7 +354,7 @@ void conv2d_pool_weight_grad(const Conv2dPoolGeometry& g, const T* image, const 
     });
     if (sparse) add_slices(g, plan, memory, gw);
   }
-  if (gb != nullptr && is_compact(g)) {
+  if (gb != nullptr && has_sparse_road) {
     for (int64_t slice = 0; slice < plan.slices; ++slice) {
       const T* part = reinterpret_cast<const T*>(memory + slice * plan.slice_bytes() + plan.sums);
       for (int64_t q = 0; q < conv.o; ++q) gb[q] = slice == 0 ? part[q] : gb[q] + part[q];
