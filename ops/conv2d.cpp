@@ -1,8 +1,11 @@
 #include <telaio/ops/conv2d.hpp>
+#include <telaio/ops/op_behind.hpp>
 
 #include <fmt/format.h>
 
 #include <telaio/autograd/op.hpp>
+#include <telaio/ops/conv2d_op.hpp>
+#include <telaio/ops/conv2d_pool.hpp>
 #include <telaio/ops/kernels/conv2d.hpp>
 #include <telaio/ops/named_operands.hpp>
 
@@ -41,21 +44,6 @@ void check_groups(const Conv2dOptions& options, int64_t in, int64_t out) {
   if (out % groups != 0) throw Error(fmt::format("{} groups do not divide {} output channels", groups, out));
 }
 
-// Shapes that have been found to fit.
-kernels::Conv2dGeometry geometry(const Shape& image, const Shape& filter, const Conv2dOptions& options) {
-  const Windows2d windows =
-      lay_windows(plane(image), window_extent(window(filter), options.dilation), options.stride, options.padding);
-  kernels::Conv2dGeometry g{};
-  g.n = image[0], g.h = image[1], g.w = image[2], g.c = image[3];
-  g.kh = filter[0], g.kw = filter[1], g.o = filter[3];
-  g.oh = windows.height.count, g.ow = windows.width.count;
-  g.stride_h = options.stride.height, g.stride_w = options.stride.width;
-  g.pad_top = windows.height.before, g.pad_left = windows.width.before;
-  g.dilation_h = options.dilation.height, g.dilation_w = options.dilation.width;
-  g.groups = options.groups;
-  return g;
-}
-
 // What a gradient came from must be what the convolution would give.
 void check_output(const Shape& y, std::string_view name, const kernels::Conv2dGeometry& g) {
   const Shape expected{g.n, g.oh, g.ow, g.o};
@@ -74,8 +62,7 @@ class Convolution : public Op {
   }
   bool same_as(const Op& other) const override {
     const auto& o = static_cast<const Convolution&>(other);
-    return options_.stride == o.options_.stride && options_.padding == o.options_.padding &&
-           options_.dilation == o.options_.dilation && options_.groups == o.options_.groups && size() == o.size();
+    return options_ == o.options_ && size() == o.size();
   }
   double flops(Specs x, Specs y) const override {
     const auto g = geometry_of(x, y);
@@ -99,6 +86,7 @@ BatchFlow over_images(std::span<const int> axes) {
 class Conv2d final : public Convolution {
  public:
   using Convolution::Convolution;
+  const Conv2dOptions& options() const { return options_; }
   BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return over_images(axes); }
   std::string_view name() const override { return "conv2d"; }
   std::string_view input_name(size_t i) const override { return i == 0 ? "image" : "filter"; }
@@ -114,11 +102,11 @@ class Conv2d final : public Convolution {
                               options_.groups == 1 ? "" : fmt::format(" ({} groups of {})", options_.groups, filter[2]),
                               image[3]));
     }
-    const auto g = geometry(image, filter, options_);
+    const auto g = conv2d_geometry(image, filter, options_);
     return {{x[0].dtype, {g.n, g.oh, g.ow, g.o}}};
   }
   void run(Views x, Views y, void* scratch) const override {
-    const auto g = geometry(x[0].shape(), x[1].shape(), options_);
+    const auto g = conv2d_geometry(x[0].shape(), x[1].shape(), options_);
     with_float(y[0].dtype(),
                [&]<class T>() { kernels::conv2d(g, x[0].data<T>(), x[1].data<T>(), y[0].data<T>(), scratch); });
   }
@@ -136,7 +124,7 @@ class Conv2d final : public Convolution {
 
  protected:
   kernels::Conv2dGeometry geometry_of(Specs x, Specs) const override {
-    return geometry(x[0].shape, x[1].shape, options_);
+    return conv2d_geometry(x[0].shape, x[1].shape, options_);
   }
 };
 
@@ -146,6 +134,9 @@ class Conv2dInputGrad final : public Convolution {
   Conv2dInputGrad(bool transposed, const Conv2dOptions& options, Size2d image)
       : Convolution(options), transposed_(transposed), image_(image) {}
   BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return over_images(axes); }
+  std::vector<Tensor> fused(const Node& node) const override {
+    return transposed_ ? std::vector<Tensor>() : fused_conv2d_input_grad(node, options_);
+  }
   std::string_view name() const override { return transposed_ ? "conv2d_transpose" : "conv2d_input_grad"; }
   std::string_view input_name(size_t i) const override { return i == 1 ? "filter" : transposed_ ? "image" : "gy"; }
   std::string attributes() const override {
@@ -161,11 +152,11 @@ class Conv2dInputGrad final : public Convolution {
     if (y[3] != filter[3])
       throw Error(fmt::format("the filter takes {} channels back, the {} has {}", filter[3], input_name(0), y[3]));
     const Shape image = result(x);
-    check_output(y, input_name(0), geometry(image, filter, options_));
+    check_output(y, input_name(0), conv2d_geometry(image, filter, options_));
     return {{x[0].dtype, image}};
   }
   void run(Views x, Views y, void* scratch) const override {
-    const auto g = geometry(y[0].shape(), x[1].shape(), options_);
+    const auto g = conv2d_geometry(y[0].shape(), x[1].shape(), options_);
     with_float(y[0].dtype(), [&]<class T>() {
       kernels::conv2d_input_grad(g, x[0].data<T>(), x[1].data<T>(), y[0].data<T>(), scratch);
     });
@@ -184,7 +175,7 @@ class Conv2dInputGrad final : public Convolution {
 
  protected:
   kernels::Conv2dGeometry geometry_of(Specs x, Specs) const override {
-    return geometry(result(x), x[1].shape, options_);
+    return conv2d_geometry(result(x), x[1].shape, options_);
   }
   Size2d size() const override { return image_; }
 
@@ -202,6 +193,7 @@ class Conv2dWeightGrad final : public Convolution {
   BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
     return BatchFlow::first_axis(axes).axis == 0 ? BatchFlow::summed() : BatchFlow();
   }
+  std::vector<Tensor> fused(const Node& node) const override { return fused_conv2d_weight_grad(node, options_); }
   std::string_view name() const override { return "conv2d_weight_grad"; }
   std::string_view input_name(size_t i) const override { return i == 0 ? "image" : "gy"; }
   std::string attributes() const override {
@@ -214,11 +206,11 @@ class Conv2dWeightGrad final : public Convolution {
     check_types(x, "image", "gy");
     check_groups(options_, x[0].shape[3], x[1].shape[3]);
     const Shape filter = result(x);
-    check_output(x[1].shape, "gy", geometry(x[0].shape, filter, options_));
+    check_output(x[1].shape, "gy", conv2d_geometry(x[0].shape, filter, options_));
     return {{x[0].dtype, filter}};
   }
   void run(Views x, Views y, void* scratch) const override {
-    const auto g = geometry(x[0].shape(), y[0].shape(), options_);
+    const auto g = conv2d_geometry(x[0].shape(), y[0].shape(), options_);
     with_float(y[0].dtype(), [&]<class T>() {
       kernels::conv2d_weight_grad(g, x[0].data<T>(), x[1].data<T>(), y[0].data<T>(), scratch);
     });
@@ -237,7 +229,7 @@ class Conv2dWeightGrad final : public Convolution {
 
  protected:
   kernels::Conv2dGeometry geometry_of(Specs x, Specs) const override {
-    return geometry(x[0].shape, result(x), options_);
+    return conv2d_geometry(x[0].shape, result(x), options_);
   }
   Size2d size() const override { return filter_; }
 
@@ -282,6 +274,25 @@ Size2d transposed_size(const Tensor& image, const Tensor& filter, const Conv2dOp
 }
 
 }  // namespace
+
+kernels::Conv2dGeometry conv2d_geometry(const Shape& image, const Shape& filter, const Conv2dOptions& options) {
+  const Windows2d windows =
+      lay_windows(plane(image), window_extent(window(filter), options.dilation), options.stride, options.padding);
+  kernels::Conv2dGeometry g{};
+  g.n = image[0], g.h = image[1], g.w = image[2], g.c = image[3];
+  g.kh = filter[0], g.kw = filter[1], g.o = filter[3];
+  g.oh = windows.height.count, g.ow = windows.width.count;
+  g.stride_h = options.stride.height, g.stride_w = options.stride.width;
+  g.pad_top = windows.height.before, g.pad_left = windows.width.before;
+  g.dilation_h = options.dilation.height, g.dilation_w = options.dilation.width;
+  g.groups = options.groups;
+  return g;
+}
+
+const Conv2dOptions* conv2d_behind(const Tensor& y) {
+  const auto* op = op_behind<Conv2d>(y);
+  return op ? &op->options() : nullptr;
+}
 
 Tensor conv2d(const Tensor& image, const Tensor& filter, const Conv2dOptions& options, const SourceLocation& where) {
   return apply(OpPtr(new Conv2d(options)), {image, filter}, where);

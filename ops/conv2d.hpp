@@ -11,6 +11,7 @@ struct Conv2dOptions {
   Padding padding = {};
   Size2d dilation = 1;
   int64_t groups = 1;
+  friend bool operator==(const Conv2dOptions& a, const Conv2dOptions& b) = default;
 };
 
 /// image [N,H,W,C], filter [KH,KW,C/groups,O] → [N,OH,OW,O], OH = ⌊(H + padding − dilation·(KH−1) − 1)/stride⌋ + 1. As

@@ -1,3 +1,4 @@
+#include <telaio/ops/op_behind.hpp>
 #include <telaio/ops/pool2d.hpp>
 
 #include <limits>
@@ -5,19 +6,15 @@
 #include <fmt/format.h>
 
 #include <telaio/autograd/op.hpp>
+#include <telaio/ops/conv2d_pool.hpp>
 #include <telaio/ops/kernels/pool2d.hpp>
 #include <telaio/ops/named_operands.hpp>
+#include <telaio/ops/pool2d_op.hpp>
 #include <telaio/ops/reduce.hpp>
 
 namespace telaio {
 
 namespace {
-
-struct Pooling {
-  Size2d window, stride;
-  Padding padding;
-  friend bool operator==(const Pooling& a, const Pooling& b) = default;
-};
 
 void check_image(const TensorSpec& x) {
   if (!is_float(x.dtype)) throw Error("the image must be f32 or f64");
@@ -85,6 +82,8 @@ Tensor max_pool2d_scatter(const Tensor& y, const Tensor& argmax, const Pooling& 
 class MaxPool2d final : public Pool2d {
  public:
   using Pool2d::Pool2d;
+  const Pooling& pooling() const { return pooling_; }
+  std::vector<Tensor> fused(const Node& node) const override { return fused_max_pool2d(node); }
   std::string_view name() const override { return "max_pool2d"; }
   std::string_view input_name(size_t) const override { return "image"; }
   std::vector<TensorSpec> infer(Specs x) const override {
@@ -249,6 +248,13 @@ void check_global(std::string_view name, const Tensor& x, const SourceLocation& 
 }
 
 }  // namespace
+
+const Pooling* max_pool2d_behind(const Tensor& y) {
+  const auto* op = op_behind<MaxPool2d>(y);
+  return op ? &op->pooling() : nullptr;
+}
+
+bool is_max_pool2d_scatter(const Tensor& y) { return op_behind<MaxPool2dScatter>(y) != nullptr; }
 
 Tensor max_pool2d(const Tensor& x, Size2d window, const Pool2dOptions& options, const SourceLocation& where) {
   return apply(OpPtr(new MaxPool2d(pooling_of(window, options))), {x}, where);

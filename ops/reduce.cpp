@@ -6,6 +6,7 @@
 
 #include <telaio/ops/axes.hpp>
 #include <telaio/ops/binary.hpp>
+#include <telaio/ops/conv2d_pool.hpp>
 #include <telaio/ops/joining.hpp>
 #include <telaio/ops/kernels/reduce.hpp>
 #include <telaio/ops/reduce_axes.hpp>
@@ -67,6 +68,11 @@ class Reduce final : public Op {
   Reduce(Code code, AxisSet axes) : code_(code), axes_(axes) {}
   std::string_view name() const override { return names[static_cast<size_t>(code_)]; }
   std::string attributes() const override { return to_string(axes_); }
+  std::vector<Tensor> fused(const Node& node) const override {
+    // Over all but the channels of images: perhaps the gradient of a bias.
+    const bool over_positions = code_ == Code::sum && node.inputs()[0].rank() == 4 && axes_ == AxisSet(0b111);
+    return over_positions ? fused_conv2d_bias_grad(node) : std::vector<Tensor>();
+  }
   std::vector<TensorSpec> infer(Specs x) const override {
     if (code_ == Code::max || code_ == Code::min) check_not_empty(x[0].shape, axes_);
     const bool logical = code_ == Code::any || code_ == Code::all;

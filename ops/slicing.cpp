@@ -6,6 +6,7 @@
 #include <telaio/autograd/runtime/strided.hpp>
 #include <telaio/ops/axes.hpp>
 #include <telaio/ops/kernels/place.hpp>
+#include <telaio/ops/op_behind.hpp>
 #include <telaio/ops/view_op.hpp>
 #include <telaio/ops/views.hpp>
 

@@ -18,10 +18,4 @@ class ViewOp : public Op {
             int64_t& offset) const override = 0;
 };
 
-/// The op behind x if it is a T, else null: what simplified() looks for.
-template <class T>
-const T* op_behind(const Tensor& x) {
-  return x.node()->kind() == Node::Kind::compute ? dynamic_cast<const T*>(&x.node()->op()) : nullptr;
-}
-
 }  // namespace telaio

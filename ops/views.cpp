@@ -1,3 +1,4 @@
+#include <telaio/ops/op_behind.hpp>
 #include <telaio/ops/views.hpp>
 
 #include <algorithm>

@@ -86,10 +86,7 @@ class Simplifier {
     if (node->kind() == Node::Kind::compute) {
       const Tensor simpler = result->op().simplified(result->inputs());
       if (simpler.defined() && simpler.spec() == node->outputs()[0]) {
-        // What the rewrite built is new: it is visited like the rest.
-        for (const Node* added : topological_order({&simpler, 1}, [&](const Node* n) { return visited_.contains(n); }))
-          if (visited_.insert(added).second) visit(added);
-        return remember(node, 0, mapped(simpler));
+        return remember(node, 0, visited(simpler));
       }
     }
     if (can_fold(*result)) return become(node, folded(*result));
@@ -104,16 +101,18 @@ class Simplifier {
   }
 
  private:
-  // What the op offers instead of its outputs is new and taken as it is.
+  // What a rewrite built is new: it is visited like the rest.
+  Tensor visited(const Tensor& built) {
+    for (const Node* added : topological_order({&built, 1}, [&](const Node* n) { return visited_.contains(n); }))
+      if (visited_.insert(added).second) visit(added);
+    return mapped(built);
+  }
+
   void replace(const Node* node, const Node& result) {
     const std::vector<Tensor> fused = result.op().fused(result);
     for (size_t i = 0; i < fused.size(); ++i) {
       if (!fused[i].defined()) continue;
-      for (const Node* added : topological_order({&fused[i], 1}, [&](const Node* n) { return visited_.contains(n); })) {
-        if (!visited_.insert(added).second) continue;
-        become(added, shared(NodePtr(added)));
-      }
-      remember(node, static_cast<int>(i), mapped(fused[i]));
+      remember(node, static_cast<int>(i), visited(fused[i]));
     }
   }
 

@@ -17,10 +17,6 @@ namespace {
 
 using Home = Plan::Buffer::Home;
 
-// Enough groups for the threads of a desktop to share them out evenly; each costs memory for its sums, and the time to
-// add them up.
-constexpr int64_t most_groups = 8;
-
 constexpr int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 Plan planned(const Graph& graph) {

@@ -23,6 +23,10 @@ struct SliceGraph {
 /// order. So the result does not depend on the number of threads.
 class SlicedOp final : public Op {
  public:
+  /// Enough groups for the threads of a desktop to share them out evenly; each costs memory for its sums, and the time
+  /// to add them up.
+  static constexpr int64_t most_groups = 8;
+
   /// `slice` for all slices but perhaps the last; `last` (no rows: not needed) for the remainder of the batch.
   /// cut[i]: input i is cut along its first axis. summed[i]: output i is a sum.
   SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector<char> cut, std::vector<char> summed);

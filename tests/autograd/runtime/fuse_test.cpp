@@ -54,6 +54,22 @@ class Shift final : public Op {
 
 Tensor shift(const Tensor& x, bool up) { return apply(OpPtr(new Shift(up, false)), {x}, TELAIO_HERE); }
 
+// x → x + 2 or x − 2: offers the pair of a pair, all of it new each time.
+class Twice final : public Op {
+ public:
+  explicit Twice(bool up) : up_(up) {}
+  std::string_view name() const override { return up_ ? "up twice" : "down twice"; }
+  std::vector<TensorSpec> infer(Specs x) const override { return {x[0]}; }
+  void run(Views, Views, void*) const override { ++apart; }
+  std::vector<Tensor> fused(const Node& node) const override {
+    const std::vector<Tensor> once = apply_all(OpPtr(new Fused), node.inputs(), TELAIO_HERE);
+    return {apply_all(OpPtr(new Fused), {once[up_ ? 0 : 1]}, TELAIO_HERE)[up_ ? 0 : 1]};
+  }
+
+ private:
+  bool up_;
+};
+
 struct Fuse : testing::Test {
   Fuse() { apart = 0, together = 0; }
   const Tensor x = tensor({1.0f, 2.0f, 3.0f});
@@ -71,6 +87,16 @@ TEST_F(Fuse, PatternsBuildOnOneAnother) {
   EXPECT_EQ(f(x).to_vector<float>(), (std::vector<float>{2, 3, 4}));
   EXPECT_EQ(apart, 0);
   EXPECT_EQ(together, 3);
+}
+
+TEST_F(Fuse, WhatIsOfferedAlikeDeeperDownRunsOnceToo) {
+  const auto f = compile([](const Tensor& t) {
+    const auto twice = [&](bool up) { return apply(OpPtr(new Twice(up)), {t}, TELAIO_HERE); };
+    return twice(true) * twice(false) + twice(true);
+  });
+  EXPECT_EQ(f(x).to_vector<float>(), (std::vector<float>{0, 4, 10}));
+  EXPECT_EQ(apart, 0);
+  EXPECT_EQ(together, 3);  // x ± 1 once, x + 2 once, x − 2 once
 }
 
 TEST_F(Fuse, AnOutputThatIsNotOfferedStays) {
