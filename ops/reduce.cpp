@@ -92,7 +92,7 @@ class Reduce final : public Op {
   }
   void run(Views x, Views y, void* scratch) const override {
     std::array<bool, max_rank> reduced{};
-    for (int axis : list_of(axes_)) reduced[static_cast<size_t>(axis)] = true;
+    for (size_t axis = 0; axis < reduced.size(); ++axis) reduced[axis] = axes_[axis];
     with_dtype(y[0].dtype(), [&]<class T>() {
       kernels::reduce(code_, x[0].shape().rank(), x[0].shape().data(), x[0].strides->data(), reduced.data(),
                       x[0].data<const T>(), y[0].data<T>(), scratch);

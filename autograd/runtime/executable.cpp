@@ -16,57 +16,59 @@ namespace telaio {
 
 using Home = Plan::Buffer::Home;
 
-// The memory of one run: an arena, and the operands as the ops see them.
+// What one run works with: an arena, and the operands as the ops see them. It is kept for the next run, with the room
+// of its lists, so that a replay allocates nothing but its results.
 struct Executable::Frame {
   StoragePtr arena;
   std::vector<View> operands;
   std::vector<std::byte*> scratch;  // for each step
   std::unique_ptr<std::atomic<int>[]> waiting;
-};
 
-// What a run borrows: the variables' storages, locked for as long as they are written.
-struct Executable::Binding {
-  std::vector<Array> variables;
-  std::vector<std::unique_lock<std::mutex>> locks;
-};
+  // Borrowed for one run.
+  std::vector<Array> inputs, variables, results;
+  std::vector<std::unique_lock<std::mutex>> locks;  // of the variables that are written
 
-namespace {
+  void give_back() {
+    locks.clear();
+    inputs.clear();
+    variables.clear();
+    results.clear();
+  }
+};
 
 // Locks every variable (in the order of their addresses, so that two calls cannot wait for each other), takes their
 // present values, and keeps the locks of those that will be written.
-void bind_variables(const Graph& graph, const Plan& plan, std::vector<Array>& values,
-                    std::vector<std::unique_lock<std::mutex>>& kept, std::vector<NodePtr>* read) {
-  const size_t count = graph.variables.size();
-  values.resize(count);
-  std::vector<size_t> order(count);
-  for (size_t i = 0; i < count; ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return std::less<>()(graph.variables[a].state.get(), graph.variables[b].state.get());
-  });
-  std::vector<std::unique_lock<std::mutex>> locks(count);
-  for (size_t i : order) locks[i] = std::unique_lock(graph.variables[i].state->mutex);
+void Executable::bind_variables(Frame& frame, std::vector<NodePtr>* read) const {
+  const size_t count = graph_.variables.size();
+  frame.variables.resize(count);
+  frame.locks.resize(count);
+  for (int i : lock_order_)
+    frame.locks[static_cast<size_t>(i)] = std::unique_lock(graph_.variables[static_cast<size_t>(i)].state->mutex);
   for (size_t i = 0; i < count; ++i) {
-    const Trace::Use& use = graph.variables[i];
+    const Trace::Use& use = graph_.variables[i];
     if (read) read->push_back(use.state->current);
     const Array& current = use.state->current->values()->front();
     // In place only where nobody else can see the memory; a reader keeps what it has.
     const bool exclusive = use.state->current->use_count() == 1 && current.storage()->use_count() == 1;
-    if (!plan.written[i] || exclusive) {
-      values[i] = current;
+    if (!plan_.written[i] || exclusive) {
+      frame.variables[i] = current;
     } else {
-      values[i] = Array(use.state->spec);
+      frame.variables[i] = Array(use.state->spec);
       if (use.read.defined())
-        std::memcpy(values[i].bytes(), current.bytes(), static_cast<size_t>(current.spec().bytes()));
+        std::memcpy(frame.variables[i].bytes(), current.bytes(), static_cast<size_t>(current.spec().bytes()));
     }
-    if (plan.written[i]) kept.push_back(std::move(locks[i]));
+    if (!plan_.written[i]) frame.locks[i] = {};
   }
 }
-
-}  // namespace
 
 Executable::Executable(Graph graph, bool concurrent) : graph_(std::move(graph)), plan_(lower(graph_)) {
   plan_memory(plan_, concurrent);
   schedule(plan_);
+  for (size_t i = 0; i < graph_.variables.size(); ++i) lock_order_.push_back(static_cast<int>(i));
+  std::sort(lock_order_.begin(), lock_order_.end(), [&](int a, int b) {
+    return std::less<>()(graph_.variables[static_cast<size_t>(a)].state.get(),
+                         graph_.variables[static_cast<size_t>(b)].state.get());
+  });
   for (size_t i = 0; i < plan_.operands.size(); ++i) {
     const Plan::Value& value = plan_.values[static_cast<size_t>(plan_.operands[i])];
     const Home home = plan_.buffers[static_cast<size_t>(value.buffer)].home;
@@ -175,53 +177,55 @@ void Executable::measure(const Frame& frame, Profile& profile) const {
 }
 
 std::vector<Array> Executable::run(std::span<const Array> given, std::vector<NodePtr>* read, Profile* profile) const {
-  std::vector<Array> inputs;
-  inputs.reserve(given.size());
-  for (const Array& array : given) inputs.push_back(array.contiguous());
-  std::vector<Array> results(static_cast<size_t>(plan_.results));
+  // Whatever happens, what was borrowed goes back, and variables are free again, before others may have the frame.
+  struct Loan {
+    const Executable& owner;
+    std::unique_ptr<Frame> frame;
+    ~Loan() {
+      frame->give_back();
+      owner.release(std::move(frame));
+    }
+  } loan{*this, acquire()};
+  Frame& frame = *loan.frame;
+  for (const Array& array : given) frame.inputs.push_back(array.contiguous());
+  frame.results.resize(static_cast<size_t>(plan_.results));
   for (const Plan::Buffer& buffer : plan_.buffers) {
-    if (buffer.home != Home::result || results[static_cast<size_t>(buffer.place)].defined()) continue;
-    results[static_cast<size_t>(buffer.place)] = Array(TensorSpec{u8, {buffer.bytes}});
+    if (buffer.home != Home::result || frame.results[static_cast<size_t>(buffer.place)].defined()) continue;
+    frame.results[static_cast<size_t>(buffer.place)] = Array(TensorSpec{u8, {buffer.bytes}});
   }
-
-  std::unique_ptr<Frame> frame = acquire();
-  Binding binding;
-  bind_variables(graph_, plan_, binding.variables, binding.locks, read);
+  bind_variables(frame, read);
   const auto memory = [&](const Plan::Buffer& buffer) -> const Array& {
     const auto place = static_cast<size_t>(buffer.place);
     switch (buffer.home) {
       case Home::input:
-        return inputs[place];
+        return frame.inputs[place];
       case Home::variable:
-        return binding.variables[place];
+        return frame.variables[place];
       case Home::constant:
         return plan_.constants[place];
       default:
-        return results[place];
+        return frame.results[place];
     }
   };
   for (const External& external : external_) {
-    frame->operands[static_cast<size_t>(external.operand)].bytes =
+    frame.operands[static_cast<size_t>(external.operand)].bytes =
         memory(plan_.buffers[static_cast<size_t>(external.buffer)]).bytes() + external.offset;
   }
 
-  try {
-    isolate([&] {
-      if (profile) measure(*frame, *profile);
-      else execute_all(*frame);
-    });
-  } catch (...) {
-    release(std::move(frame));
-    throw;
-  }
-  release(std::move(frame));
+  isolate([&] {
+    if (profile) measure(frame, *profile);
+    else execute_all(frame);
+  });
 
   for (size_t i = 0; i < graph_.variables.size(); ++i) {
     if (!plan_.written[i]) continue;
     const VariablePtr& state = graph_.variables[i].state;
-    state->current = variable_node(state, binding.variables[i]);
+    // Written in place, where nobody had the node of the old value: it stands for the new one.
+    if (state->current->values()->front().storage() == frame.variables[i].storage()) continue;
+    state->current = variable_node(state, frame.variables[i]);
   }
   std::vector<Array> outputs;
+  outputs.reserve(plan_.outputs.size());
   for (int index : plan_.outputs) {
     const Plan::Value& value = plan_.values[static_cast<size_t>(index)];
     const Plan::Buffer& buffer = plan_.buffers[static_cast<size_t>(value.buffer)];

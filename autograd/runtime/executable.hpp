@@ -30,8 +30,8 @@ class Executable {
 
  private:
   struct Frame;
-  struct Binding;
   std::vector<Array> run(std::span<const Array> inputs, std::vector<NodePtr>* read, Profile* profile) const;
+  void bind_variables(Frame& frame, std::vector<NodePtr>* read) const;
   std::unique_ptr<Frame> acquire() const;
   void release(std::unique_ptr<Frame> frame) const;
   void execute(const Frame& frame, int step) const;
@@ -45,6 +45,7 @@ class Executable {
     int buffer;
     int64_t offset;  // in bytes
   };
+  std::vector<int> lock_order_;     // of the variables
   std::vector<External> external_;  // operands whose memory differs from call to call
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Frame>> idle_;

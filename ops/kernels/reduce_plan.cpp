@@ -31,8 +31,12 @@ void collect_axes(int rank, const int64_t* shape, const int64_t* strides, const 
   }
   // Long strides outside; repeated axes (stride 0) outermost, so that they do not hide a contiguous one.
   const auto reach = [](const Axis& axis) { return axis.x == 0 ? std::numeric_limits<int64_t>::max() : axis.x; };
-  std::stable_sort(plan.reduced, plan.reduced + plan.reduced_rank,
-                   [&](const Axis& a, const Axis& b) { return reach(a) > reach(b); });
+  // An insertion: a handful of axes, and the standard library's stable sort allocates.
+  for (Axis* next = plan.reduced; next < plan.reduced + plan.reduced_rank; ++next) {
+    Axis* const place = std::upper_bound(plan.reduced, next, *next,
+                                         [&](const Axis& a, const Axis& b) { return reach(a) > reach(b); });
+    std::rotate(place, next, next + 1);
+  }
 
   const auto merge = [](Axis* axes, int& count) {
     int last = 0;
