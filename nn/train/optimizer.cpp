@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <telaio/nn/option_list.hpp>
+#include <telaio/nn/train/adam_update.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/reduce.hpp>
 #include <telaio/ops/unary.hpp>
@@ -24,12 +25,12 @@ void SGD::fields(Fields& f) {
 
 std::vector<Slot> Adam::slots() const { return {{"m"}, {"v"}}; }
 Update Adam::update(const UpdateInputs& in) const {
-  const Tensor m = in.slots[0] * beta1 + in.g * (1 - beta1);
-  const Tensor v = in.slots[1] * beta2 + square(in.g) * (1 - beta2);
   // Scalars in double, so that 1 − βᵗ keeps its digits; each meets the tensor once.
   const Tensor size = in.rate / (1 - pow(beta1, in.step));
   const Tensor spread = rsqrt(1 - pow(beta2, in.step));
-  return {in.w - m * size / (sqrt(v) * spread + epsilon), {m, v}};
+  const std::vector<Tensor> y =
+      adam_update({in.w, in.g, in.slots[0], in.slots[1], size, spread}, {beta1, beta2, epsilon});
+  return {y[0], {y[1], y[2]}};
 }
 void Adam::fields(Fields& f) {
   f("beta1", beta1);

@@ -266,10 +266,13 @@ TEST_P(FusedOptimizers, GiveTheSameBitsAndWriteInPlace) {
     }
     memory = now;
     if (step > 1) continue;
-    int groups = 0;
+    // Adam is an op of its own; what else happens to a tensor is one group.
+    const bool adam = std::string_view(GetParam()).starts_with("adam");
+    EXPECT_EQ(nodes_of(fused, "adam", gradients, rate, number).size(), adam ? shapes.size() : 0);
+    size_t groups = 0;
     for (const Node* node : nodes_of(fused, "elementwise", gradients, rate, number))
       groups += node->outputs()[0].shape.rank() > 0;
-    EXPECT_EQ(groups, static_cast<int>(shapes.size()));
+    EXPECT_TRUE(adam || groups == shapes.size()) << groups;
     // Nothing is copied: profiles call such a step "copy".
     for (const Profile::Row& row : fused.profile(gradients, rate, number).rows) EXPECT_NE(row.op, "copy");
     single(gradients, rate, number);  // as the profile did
