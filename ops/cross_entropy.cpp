@@ -7,6 +7,7 @@
 #include <telaio/ops/losses.hpp>
 #include <telaio/ops/named_operands.hpp>
 #include <telaio/ops/reduce.hpp>
+#include <telaio/ops/softmax_op.hpp>
 #include <telaio/ops/unary.hpp>
 #include <telaio/ops/views.hpp>
 
@@ -94,12 +95,18 @@ struct Losses {
 };
 
 // −(1−s)·w_y·log p_y − s/C·Σ_c w_c·log p_c, as PyTorch since 1.10.
+// log_p is undefined where all that is asked of it is its value at the label: then the logits will do.
 Losses of_labels(const Problem& problem, const Tensor& log_p, const Tensor& class_weights) {
   const SourceLocation& where = problem.where;
   const double s = problem.options.label_smoothing;
   const Tensor labels = apply(OpPtr(new Labels(problem.op, problem.classes())), {problem.targets}, where);
   Losses result;
-  result.losses = neg(squeeze(gather(log_p, unsqueeze(labels, labels.rank(), where), -1, where), {-1}, where), where);
+  if (log_p.defined()) {
+    const Tensor at_label = gather(log_p, unsqueeze(labels, labels.rank(), where), -1, where);
+    result.losses = neg(squeeze(at_label, {-1}, where), where);
+  } else {
+    result.losses = softmax_cross_entropy(problem.scores, labels, where);
+  }
   if (class_weights.defined()) {
     result.weights = take(class_weights, labels, 0, where);
     result.losses = Operand(result.losses, where) * result.weights;
@@ -131,7 +138,7 @@ Tensor from_log_probabilities(const Problem& problem, const Tensor& log_p) {
   const CrossEntropyOptions& options = problem.options;
   const SourceLocation& where = problem.where;
   const auto as_weights = [&](const Tensor& given) {
-    return given.defined() ? cast(given, log_p.dtype(), where) : Tensor();
+    return given.defined() ? cast(given, problem.scores.dtype(), where) : Tensor();
   };
   const Tensor class_weights = as_weights(options.class_weights);
   const Tensor sample_weights = as_weights(options.sample_weights);
@@ -150,7 +157,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
                      const SourceLocation& where) {
   const Problem problem{"cross_entropy", "logits", logits, targets, options, where};
   problem.check();
-  return from_log_probabilities(problem, log_softmax(logits, -1, where));
+  const bool labels_alone = problem.labelled() && options.label_smoothing == 0;
+  return from_log_probabilities(problem, labels_alone ? Tensor() : log_softmax(logits, -1, where));
 }
 
 Tensor cross_entropy_from_probabilities(const Tensor& probabilities, const Tensor& targets,

@@ -33,8 +33,8 @@ void collect_axes(int rank, const int64_t* shape, const int64_t* strides, const 
   const auto reach = [](const Axis& axis) { return axis.x == 0 ? std::numeric_limits<int64_t>::max() : axis.x; };
   // An insertion: a handful of axes, and the standard library's stable sort allocates.
   for (Axis* next = plan.reduced; next < plan.reduced + plan.reduced_rank; ++next) {
-    Axis* const place = std::upper_bound(plan.reduced, next, *next,
-                                         [&](const Axis& a, const Axis& b) { return reach(a) > reach(b); });
+    Axis* const place =
+        std::upper_bound(plan.reduced, next, *next, [&](const Axis& a, const Axis& b) { return reach(a) > reach(b); });
     std::rotate(place, next, next + 1);
   }
 

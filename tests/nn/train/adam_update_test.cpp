@@ -24,8 +24,7 @@ AdamInputs inputs(const Shape& shape, DType dtype, uint64_t seed) {
   const auto values = [&](uint64_t key, double low, double high) {
     return uniform(shape, random_key(static_cast<int64_t>(seed), static_cast<int64_t>(key)), low, high, dtype).eval();
   };
-  return {values(1, -1, 1),  values(2, -1, 1),  values(3, -1, 1),
-          values(4, 0, 0.1), Tensor(0.003),     Tensor(7.5)};
+  return {values(1, -1, 1), values(2, -1, 1), values(3, -1, 1), values(4, 0, 0.1), Tensor(0.003), Tensor(7.5)};
 }
 
 std::string bytes_of(const std::vector<Tensor>& tensors) {
@@ -56,14 +55,11 @@ TEST(AdamUpdate, SpecialValuesGoWhereTheFormulaSendsThem) {
   const double largest = std::numeric_limits<double>::max();
   kernels::for_each_simd_target([&] {
     AdamInputs in = inputs({20}, f64, 2);
-    const Tensor special = tensor({0.0, -0.0, inf, -inf, nan, largest, -largest, 1e-300, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0,
-                                   0.0, 0.0, 0.0, 0.0, 0.0, 0.0});
+    const Tensor special = tensor({0.0, -0.0, inf, -inf, nan, largest, -largest, 1e-300, 1.0, -1.0,
+                                   0.0, 0.0,  0.0, 0.0,  0.0, 0.0,     0.0,      0.0,    0.0, 0.0});
     for (Tensor* each : {&in.w, &in.g, &in.m, &in.v}) {
       AdamInputs changed = in;
-      (each == &in.w   ? changed.w
-       : each == &in.g ? changed.g
-       : each == &in.m ? changed.m
-                       : changed.v) = special;
+      (each == &in.w ? changed.w : each == &in.g ? changed.g : each == &in.m ? changed.m : changed.v) = special;
       const auto fused = adam_update(changed, constants), composed = adam_composition(changed, constants);
       for (size_t k = 0; k < 3; ++k) {
         for (int64_t i = 0; i < 20; ++i) {
