@@ -56,8 +56,8 @@ namespace telaio::bench {
 
 namespace {
 
-HWY_EXPORT(MultiplyAdd);
-HWY_EXPORT(Operations);
+TELAIO_EXPORT(MultiplyAdd);
+TELAIO_EXPORT(Operations);
 
 double operations_of(int64_t rounds) { return TELAIO_DISPATCH(Operations)(rounds); }
 

@@ -120,8 +120,12 @@ class Slicer {
     const Node& node = *x.node();
     if (node.kind() == Node::Kind::constant) return node.values()->front().strides()[axis] == 0;
     if (node.kind() != Node::Kind::compute || node.values()) return false;
+    const TensorSpec rows = with_rows(x.spec(), axis, 2);
+    // What is larger as a whole than two rows (as for a reshape of the batch) is not worth the exception of asking.
+    for (const Tensor& from : node.inputs())
+      if (from.spec().bytes() > rows.bytes()) return false;
     const OpPtr op = node.op().for_rows(axis, 2);
-    return op && gives(*op, specs_of(node.inputs()), {with_rows(x.spec(), axis, 2)});
+    return op && gives(*op, specs_of(node.inputs()), {rows});
   }
 
   void classify(const Node* node) {

@@ -1,10 +1,11 @@
 #include <telaio/autograd/runtime/sliced_op.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <chrono>
-#include <cstring>
+#include <mutex>
 
 #include <fmt/format.h>
 
@@ -84,7 +85,7 @@ std::string SlicedOp::attributes() const {
 std::vector<TensorSpec> SlicedOp::infer(Specs) const { return outputs_; }
 
 size_t SlicedOp::scratch_bytes(Specs, Specs) const {
-  return static_cast<size_t>(Layout(*this).sums + sums_bytes_ * groups());
+  return static_cast<size_t>(Layout(*this).sums + sums_bytes_ * (groups() - 1));
 }
 
 double SlicedOp::flops(Specs, Specs) const {
@@ -94,6 +95,11 @@ double SlicedOp::flops(Specs, Specs) const {
     flops += step.node->op().flops(specs_of(step.node->inputs()), step.node->outputs());
   }
   return flops * static_cast<double>(batch_) / static_cast<double>(slice_.rows);
+}
+
+// Where a group adds up; without memory of its own in the result.
+std::byte* SlicedOp::sum_of(Views y, std::byte* sums, size_t output) const {
+  return sums == nullptr ? y[output].bytes : sums + sum_place_[output];
 }
 
 void SlicedOp::run_slice(const SliceGraph& graph, const Plan& plan, Views x, Views y, std::byte* block, std::byte* sums,
@@ -114,7 +120,7 @@ void SlicedOp::run_slice(const SliceGraph& graph, const Plan& plan, Views x, Vie
         break;
     }
     if (!summed_[place]) return y[place].bytes + row * row_bytes(y[place]);
-    return (first ? sums : block + layout.terms) + sum_place_[place];
+    return first ? sum_of(y, sums, place) : block + layout.terms + sum_place_[place];
   };
   View* views = reinterpret_cast<View*>(block + layout.views);
   for (size_t i = 0; i < plan.operands.size(); ++i) {
@@ -134,7 +140,7 @@ void SlicedOp::run_slice(const SliceGraph& graph, const Plan& plan, Views x, Vie
   }
   if (first) return;
   for (size_t i = 0; i < summed_.size(); ++i)
-    if (summed_[i]) add(outputs_[i], block + layout.terms + sum_place_[i], sums + sum_place_[i]);
+    if (summed_[i]) add(outputs_[i], block + layout.terms + sum_place_[i], sum_of(y, sums, i));
 }
 
 void SlicedOp::run_group(Views x, Views y, std::byte* block, std::byte* sums, int64_t group, Took* took) const {
@@ -146,55 +152,104 @@ void SlicedOp::run_group(Views x, Views y, std::byte* block, std::byte* sums, in
   }
 }
 
-void SlicedOp::add_groups(Views y, const std::byte* sums) const {
-  for (size_t i = 0; i < summed_.size(); ++i) {
+void SlicedOp::add_group(Views y, std::byte* sums) const {
+  for (size_t i = 0; i < summed_.size(); ++i)
+    if (summed_[i]) add(outputs_[i], sums + sum_place_[i], y[i].bytes);
+}
+
+void SlicedOp::add_groups(Views y, std::span<std::byte* const> sums) const {
+  for (size_t i = 0; i < summed_.size() && !sums.empty(); ++i) {
     if (!summed_[i]) continue;
-    with_dtype(outputs_[i].dtype, [&]<class T>() {
-      if constexpr (!std::is_same_v<T, bool>) {
-        const double cycles = 0.25 * static_cast<double>(groups());
-        parallel_for(outputs_[i].numel(), grain_for(cycles), [&](int64_t from, int64_t to) {
-          constexpr int64_t run = 1024;  // stays in the first-level cache while the groups pass by
-          for (int64_t begin = from; begin < to; begin += run) {
-            const int64_t n = std::min(run, to - begin);
-            T* result = y[i].data<T>() + begin;
-            for (int64_t group = 0; group < groups(); ++group) {
-              const T* term = reinterpret_cast<const T*>(sums + group * sums_bytes_ + sum_place_[i]) + begin;
-              if (group == 0) std::copy_n(term, n, result);
-              else
-                for (int64_t j = 0; j < n; ++j) result[j] = static_cast<T>(result[j] + term[j]);
-            }
-          }
-        });
+    const auto elem = static_cast<int64_t>(size_of(outputs_[i].dtype));
+    const double cycles = 0.25 * static_cast<double>(sums.size());
+    parallel_for(outputs_[i].numel(), grain_for(cycles), [&](int64_t from, int64_t to) {
+      constexpr int64_t run = 1024;  // stays in the first-level cache while the groups pass by
+      for (int64_t begin = from; begin < to; begin += run) {
+        const TensorSpec part{outputs_[i].dtype, {std::min(run, to - begin)}};
+        for (std::byte* group : sums) add(part, group + sum_place_[i] + begin * elem, y[i].bytes + begin * elem);
       }
     });
   }
 }
 
-void SlicedOp::run_all(Views x, Views y, void* scratch, Took* took) const {
-  const Layout layout(*this);
-  auto* base = static_cast<std::byte*>(scratch);
-  // A group takes whichever block is free, the lowest first: that one was used last and is in the cache. What a block
-  // held before does not matter.
-  std::atomic<uint32_t> taken{0};
-  static_assert(most_groups <= 32);
-  parallel_for(groups(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t group = begin; group < end; ++group) {
-      uint32_t seen = taken.load(std::memory_order_relaxed);
-      int block = 0;
-      do {
-        block = std::countr_one(seen);
-      } while (!taken.compare_exchange_weak(seen, seen | (1u << block), std::memory_order_acquire));
-      try {
-        run_group(x, y, base + block * layout.block, base + layout.sums + group * sums_bytes_, group, took);
-      } catch (...) {
-        taken.fetch_and(~(1u << block), std::memory_order_release);
-        throw;
+// One run of all groups. They begin in their order, whoever takes them, and their sums are added in that order as they
+// come, so that a few places serve all of them: memory that is touched for the first time costs more than the work on it.
+class SlicedOp::Run {
+ public:
+  Run(const SlicedOp& op, Views x, Views y, void* scratch, Took* took)
+      : op_(op), layout_(op), x_(x), y_(y), base_(static_cast<std::byte*>(scratch)), took_(took) {}
+
+  void run() {
+    const int64_t groups = op_.groups();
+    parallel_for(groups, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) run_next();
+    });
+    op_.add_groups(y_, std::span(made_).subspan(at(added_), at(groups - added_)));
+  }
+
+ private:
+  static size_t at(int64_t i) { return static_cast<size_t>(i); }
+
+  // Places are taken the lowest first: that one was used last and is in the cache. What it held before does not matter.
+  // After an error none is given back; there are as many as groups.
+  static int take(std::atomic<uint32_t>& taken) {
+    static_assert(most_groups <= 32);
+    uint32_t seen = taken.load(std::memory_order_relaxed);
+    int place = 0;
+    do {
+      place = std::countr_one(seen);
+    } while (!taken.compare_exchange_weak(seen, seen | (1u << place), std::memory_order_acquire));
+    return place;
+  }
+  static void give(std::atomic<uint32_t>& taken, int64_t place) {
+    taken.fetch_and(~(1u << place), std::memory_order_release);
+  }
+
+  void run_next() {
+    const int64_t group = begun_.fetch_add(1, std::memory_order_relaxed);
+    const int block = take(blocks_);
+    // The first group's sums are where the others are added.
+    std::byte* sums = group == 0 ? nullptr : base_ + layout_.sums + take(places_) * op_.sums_bytes_;
+    op_.run_group(x_, y_, base_ + block * layout_.block, sums, group, took_);
+    give(blocks_, block);
+    hand_in(group, sums);
+  }
+
+  // Adds what is there while memory is still wanted, unless another thread is at it. Once all groups have begun, the rest
+  // is for all threads together.
+  void hand_in(int64_t group, std::byte* sums) {
+    std::unique_lock lock(mutex_);
+    made_[at(group)] = sums;
+    done_[at(group)] = true;
+    if (adding_) return;
+    adding_ = true;
+    while (added_ < op_.groups() && done_[at(added_)] && (added_ == 0 || begun_ < op_.groups())) {
+      if (std::byte* next = made_[at(added_)]) {
+        lock.unlock();
+        op_.add_group(y_, next);
+        give(places_, (next - base_ - layout_.sums) / std::max<int64_t>(op_.sums_bytes_, 1));
+        lock.lock();
       }
-      taken.fetch_and(~(1u << block), std::memory_order_release);
+      ++added_;
     }
-  });
-  add_groups(y, base + layout.sums);
-}
+    adding_ = false;
+  }
+
+  const SlicedOp& op_;
+  const Layout layout_;
+  Views x_, y_;
+  std::byte* base_;
+  Took* took_;
+  std::atomic<int64_t> begun_{0};
+  std::atomic<uint32_t> blocks_{0}, places_{0};
+  std::mutex mutex_;  // guards what follows
+  std::array<std::byte*, most_groups> made_{};
+  std::array<bool, most_groups> done_{};
+  int64_t added_ = 0;
+  bool adding_ = false;
+};
+
+void SlicedOp::run_all(Views x, Views y, void* scratch, Took* took) const { Run(*this, x, y, scratch, took).run(); }
 
 void SlicedOp::run(Views x, Views y, void* scratch) const { run_all(x, y, scratch, nullptr); }
 

@@ -47,15 +47,17 @@ class SlicedOp final : public Op {
 
  private:
   struct Layout;
-  struct Group;
+  class Run;
   using Took = FunctionRef<void(const Plan&, const Plan::Step&, double)>;
   int64_t slices() const;
   int64_t groups() const;
   void run_all(Views x, Views y, void* scratch, Took* took) const;
-  void run_group(Views x, Views y, std::byte* arena, std::byte* sums, int64_t group, Took* took) const;
-  void run_slice(const SliceGraph& graph, const Plan& plan, Views x, Views y, std::byte* arena, std::byte* sums,
+  void run_group(Views x, Views y, std::byte* block, std::byte* sums, int64_t group, Took* took) const;
+  void run_slice(const SliceGraph& graph, const Plan& plan, Views x, Views y, std::byte* block, std::byte* sums,
                  int64_t slice, bool first, Took* took) const;
-  void add_groups(Views y, const std::byte* sums) const;
+  std::byte* sum_of(Views y, std::byte* sums, size_t output) const;
+  void add_group(Views y, std::byte* sums) const;
+  void add_groups(Views y, std::span<std::byte* const> sums) const;
 
   SliceGraph slice_, last_;
   Plan plan_, last_plan_;

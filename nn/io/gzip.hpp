@@ -1,4 +1,4 @@
-// Gzip, by Boost.Iostreams.
+// Gzip, by zlib.
 #pragma once
 
 #include <string>

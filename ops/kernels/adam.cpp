@@ -58,8 +58,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(AdamF32);
-HWY_EXPORT(AdamF64);
+TELAIO_EXPORT(AdamF32);
+TELAIO_EXPORT(AdamF64);
 
 template <class T>
 void adam(const AdamNumbers<T>& numbers, int64_t n, const T* w, const T* g, const T* m, const T* v, T* new_w, T* new_m,

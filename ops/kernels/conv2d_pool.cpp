@@ -204,8 +204,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(PoolRowsF32);
-HWY_EXPORT(PoolRowsF64);
+TELAIO_EXPORT(PoolRowsF32);
+TELAIO_EXPORT(PoolRowsF64);
 
 namespace {
 

@@ -284,10 +284,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(AddInputGradF32);
-HWY_EXPORT(AddInputGradF64);
-HWY_EXPORT(SumSlabsF32);
-HWY_EXPORT(SumSlabsF64);
+TELAIO_EXPORT(AddInputGradF32);
+TELAIO_EXPORT(AddInputGradF64);
+TELAIO_EXPORT(SumSlabsF32);
+TELAIO_EXPORT(SumSlabsF64);
 
 namespace {
 

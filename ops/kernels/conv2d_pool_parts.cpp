@@ -41,10 +41,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(LanesF32);
-HWY_EXPORT(LanesF64);
-HWY_EXPORT(AllFiniteF32);
-HWY_EXPORT(AllFiniteF64);
+TELAIO_EXPORT(LanesF32);
+TELAIO_EXPORT(LanesF64);
+TELAIO_EXPORT(AllFiniteF32);
+TELAIO_EXPORT(AllFiniteF64);
 
 template <>
 int64_t vector_lanes<float>() {

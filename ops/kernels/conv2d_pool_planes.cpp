@@ -151,8 +151,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(AddPlaneF32);
-HWY_EXPORT(AddPlaneF64);
+TELAIO_EXPORT(AddPlaneF32);
+TELAIO_EXPORT(AddPlaneF64);
 
 void add_plane(const Plane& p, const float* image, const float* gy, const uint8_t* argmax, float* gw, float* gb) {
   TELAIO_DISPATCH(AddPlaneF32)(p, image, gy, argmax, gw, gb);

@@ -155,10 +155,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(AddWeightGradF32);
-HWY_EXPORT(AddWeightGradF64);
-HWY_EXPORT(AddBiasGradF32);
-HWY_EXPORT(AddBiasGradF64);
+TELAIO_EXPORT(AddWeightGradF32);
+TELAIO_EXPORT(AddWeightGradF64);
+TELAIO_EXPORT(AddBiasGradF32);
+TELAIO_EXPORT(AddBiasGradF64);
 
 namespace {
 

@@ -185,10 +185,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(SumWindowsF32);
-HWY_EXPORT(SumWindowsF64);
-HWY_EXPORT(SumWeightsF32);
-HWY_EXPORT(SumWeightsF64);
+TELAIO_EXPORT(SumWindowsF32);
+TELAIO_EXPORT(SumWindowsF64);
+TELAIO_EXPORT(SumWeightsF32);
+TELAIO_EXPORT(SumWeightsF64);
 
 namespace {
 

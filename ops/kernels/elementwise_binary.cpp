@@ -74,8 +74,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(BinaryF32);
-HWY_EXPORT(BinaryF64);
+TELAIO_EXPORT(BinaryF32);
+TELAIO_EXPORT(BinaryF64);
 
 template <>
 void binary(BinaryOp op, const float* a, const float* b, float* y, int64_t n) {

@@ -75,7 +75,7 @@ constexpr CastType type_of() {
 }
 
 #define TELAIO_DISPATCH_FROM(From, Suffix) \
-  HWY_EXPORT(Cast##Suffix);                \
+  TELAIO_EXPORT(Cast##Suffix);                \
   void cast_from(const From* x, CastType to, void* y, int64_t n) { TELAIO_DISPATCH(Cast##Suffix)(x, to, y, n); }
 TELAIO_FOR_EACH_TYPE(TELAIO_DISPATCH_FROM)
 #undef TELAIO_DISPATCH_FROM

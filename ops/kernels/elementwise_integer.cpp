@@ -172,12 +172,12 @@ void check(BinaryOp op) {
 
 }  // namespace
 
-HWY_EXPORT(UnaryI32);
-HWY_EXPORT(UnaryI64);
-HWY_EXPORT(UnaryU8);
-HWY_EXPORT(BinaryI32);
-HWY_EXPORT(BinaryI64);
-HWY_EXPORT(BinaryU8);
+TELAIO_EXPORT(UnaryI32);
+TELAIO_EXPORT(UnaryI64);
+TELAIO_EXPORT(UnaryU8);
+TELAIO_EXPORT(BinaryI32);
+TELAIO_EXPORT(BinaryI64);
+TELAIO_EXPORT(BinaryU8);
 
 #define TELAIO_INTEGER(T, Suffix)                                           \
   template <>                                                               \

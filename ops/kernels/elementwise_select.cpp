@@ -113,8 +113,8 @@ HWY_AFTER_NAMESPACE();
 namespace telaio::kernels {
 
 #define TELAIO_DISPATCH_COMPARE_AND_WHERE(T, Suffix)                       \
-  HWY_EXPORT(Compare##Suffix);                                             \
-  HWY_EXPORT(Where##Suffix);                                               \
+  TELAIO_EXPORT(Compare##Suffix);                                             \
+  TELAIO_EXPORT(Where##Suffix);                                               \
   template <>                                                              \
   void compare(CompareOp op, const T* a, const T* b, bool* y, int64_t n) { \
     TELAIO_DISPATCH(Compare##Suffix)(op, a, b, y, n);                      \
@@ -127,8 +127,8 @@ TELAIO_FOR_EACH_TYPE(TELAIO_DISPATCH_COMPARE_AND_WHERE)
 #undef TELAIO_DISPATCH_COMPARE_AND_WHERE
 
 #define TELAIO_DISPATCH_TESTS_OF(T, Suffix)        \
-  HWY_EXPORT(IsNan##Suffix);                       \
-  HWY_EXPORT(IsFinite##Suffix);                    \
+  TELAIO_EXPORT(IsNan##Suffix);                       \
+  TELAIO_EXPORT(IsFinite##Suffix);                    \
   template <>                                      \
   void is_nan(const T* x, bool* y, int64_t n) {    \
     TELAIO_DISPATCH(IsNan##Suffix)(x, y, n);       \
@@ -141,8 +141,8 @@ TELAIO_DISPATCH_TESTS_OF(float, F32)
 TELAIO_DISPATCH_TESTS_OF(double, F64)
 #undef TELAIO_DISPATCH_TESTS_OF
 
-HWY_EXPORT(Logic);
-HWY_EXPORT(LogicNot);
+TELAIO_EXPORT(Logic);
+TELAIO_EXPORT(LogicNot);
 
 void logic(LogicOp op, const bool* a, const bool* b, bool* y, int64_t n) { TELAIO_DISPATCH(Logic)(op, a, b, y, n); }
 void logic_not(const bool* x, bool* y, int64_t n) { TELAIO_DISPATCH(LogicNot)(x, y, n); }

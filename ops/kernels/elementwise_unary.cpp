@@ -196,8 +196,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(UnaryF32);
-HWY_EXPORT(UnaryF64);
+TELAIO_EXPORT(UnaryF32);
+TELAIO_EXPORT(UnaryF64);
 
 template <>
 void unary(UnaryOp op, const float* x, float* y, int64_t n, double a, double b) {

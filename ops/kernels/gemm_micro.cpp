@@ -131,10 +131,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(TileF32);
-HWY_EXPORT(TileF64);
-HWY_EXPORT(MultiplyBlockF32);
-HWY_EXPORT(MultiplyBlockF64);
+TELAIO_EXPORT(TileF32);
+TELAIO_EXPORT(TileF64);
+TELAIO_EXPORT(MultiplyBlockF32);
+TELAIO_EXPORT(MultiplyBlockF64);
 
 template <>
 MicroTile micro_tile<float>() {

@@ -215,12 +215,12 @@ HWY_AFTER_NAMESPACE();
 namespace telaio::kernels {
 namespace {
 
-HWY_EXPORT(BitsU32);
-HWY_EXPORT(BitsU64);
-HWY_EXPORT(UniformF32);
-HWY_EXPORT(UniformF64);
-HWY_EXPORT(NormalF32);
-HWY_EXPORT(NormalF64);
+TELAIO_EXPORT(BitsU32);
+TELAIO_EXPORT(BitsU64);
+TELAIO_EXPORT(UniformF32);
+TELAIO_EXPORT(UniformF64);
+TELAIO_EXPORT(NormalF32);
+TELAIO_EXPORT(NormalF64);
 
 /// Runs one of the above in parallel on chunks of whole batches.
 template <class T>

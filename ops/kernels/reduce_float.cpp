@@ -25,8 +25,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(run_f32);
-HWY_EXPORT(run_f64);
+TELAIO_EXPORT(run_f32);
+TELAIO_EXPORT(run_f64);
 
 template <>
 void reduce_tasks(ReduceOp op, const ReducePlan& plan, const float* x, float* y, int64_t begin, int64_t end) {

@@ -28,9 +28,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(run_i32);
-HWY_EXPORT(run_i64);
-HWY_EXPORT(run_u8);
+TELAIO_EXPORT(run_i32);
+TELAIO_EXPORT(run_i64);
+TELAIO_EXPORT(run_u8);
 
 template <>
 void reduce_tasks(ReduceOp op, const ReducePlan& plan, const int32_t* x, int32_t* y, int64_t begin, int64_t end) {

@@ -1,37 +1,70 @@
 #include <telaio/ops/kernels/simd_target.hpp>
 
 #include <algorithm>
+#include <cstdarg>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <hwy/targets.h>
+#include <hwy/base.h>
+#include <hwy/detect_targets.h>
+#if HWY_ARCH_X86
+#include <cpuid.h>
+#endif
 
 namespace telaio::kernels {
 namespace {
 
+// In the order of TELAIO_EXPORT's tables: best first. The last is what the compiler may use anywhere.
 struct Target {
   int64_t bit;
   const char* name;
+  int place;
 };
 
-// Best first.
-constexpr Target known_targets[] = {
 #if HWY_ARCH_X86
-    {HWY_AVX3, "avx512"},   {HWY_AVX2, "avx2"},
-#endif
+
+// Every extension that Highway lets the compiler use for HWY_AVX2. __builtin_cpu_supports heeds whether the operating
+// system keeps the registers; clang 14's does not know F16C.
+bool has_avx2() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const bool f16c = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+  return f16c && __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") &&
+         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("bmi2");
+}
+
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+}
+
+constexpr Target known_targets[] = {
+    {HWY_AVX3, "avx512", 0}, {HWY_AVX2, "avx2", 1}, {HWY_EMU128, "scalar", 2}, {HWY_SCALAR, "scalar", 2}};
+
+int64_t targets_of_machine() {
+  __builtin_cpu_init();
+  return HWY_STATIC_TARGET | (has_avx2() ? HWY_AVX2 : 0) | (has_avx512() ? HWY_AVX3 : 0);
+}
+
+#else
+
+constexpr Target known_targets[] = {
 #if HWY_ARCH_ARM
-    {HWY_NEON, "neon"},
+    {HWY_NEON, "neon", 2},
 #endif
-    {HWY_EMU128, "scalar"}, {HWY_SCALAR, "scalar"},
-};
+    {HWY_EMU128, "scalar", 2}, {HWY_SCALAR, "scalar", 2}};
+
+int64_t targets_of_machine() { return HWY_STATIC_TARGET; }
+
+#endif
 
 std::vector<Target> available_targets() {
-  // What the compiler may use anywhere is there in any case; Highway's list may leave it out.
-  const int64_t usable = (hwy::SupportedTargets() | HWY_STATIC_TARGET) & (HWY_TARGETS);
+  const int64_t usable = targets_of_machine() & (HWY_TARGETS);
   std::vector<Target> available;
   std::copy_if(std::begin(known_targets), std::end(known_targets), std::back_inserter(available),
                [&](const Target& target) { return (target.bit & usable) != 0; });
@@ -43,9 +76,8 @@ Target chosen = {};  // guarded by mutex
 
 // Points every dispatch table of the process at the target. The caller holds the mutex.
 void use(const Target& target) {
-  hwy::GetChosenTarget().Update(target.bit);
   chosen = target;
-  detail::simd_target_chosen.store(true, std::memory_order_release);
+  detail::simd_target_place.store(target.place, std::memory_order_release);
 }
 
 Target find(std::string_view name, std::string_view source) {
@@ -58,11 +90,13 @@ Target find(std::string_view name, std::string_view source) {
 }  // namespace
 
 namespace detail {
-void choose_simd_target() {
+int choose_simd_target() {
   const std::lock_guard lock(mutex);
-  if (simd_target_chosen) return;
-  const char* wish = std::getenv("TELAIO_SIMD");
-  use(wish != nullptr && *wish != '\0' ? find(wish, "TELAIO_SIMD") : available_targets().front());
+  if (simd_target_place < 0) {
+    const char* wish = std::getenv("TELAIO_SIMD");
+    use(wish != nullptr && *wish != '\0' ? find(wish, "TELAIO_SIMD") : available_targets().front());
+  }
+  return simd_target_place;
 }
 }  // namespace detail
 
@@ -73,7 +107,7 @@ std::vector<std::string> simd_targets() {
 }
 
 std::string simd_target() {
-  detail::ensure_simd_target();
+  detail::place_of_simd_target();
   const std::lock_guard lock(mutex);
   return chosen.name;
 }
@@ -85,3 +119,18 @@ void set_simd_target(std::string_view name) {
 }
 
 }  // namespace telaio::kernels
+
+#if HWY_IS_DEBUG_BUILD
+// What Highway's headers call where one of their assertions does not hold; its library, which has this, is not linked.
+namespace hwy {
+void Abort(const char* file, int line, const char* format, ...) {
+  std::fprintf(stderr, "%s:%d: ", file, line);
+  va_list arguments;
+  va_start(arguments, format);
+  std::vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  std::fputc('\n', stderr);
+  std::abort();
+}
+}  // namespace hwy
+#endif

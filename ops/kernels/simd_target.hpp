@@ -28,16 +28,26 @@ std::string simd_target();
 void set_simd_target(std::string_view name);
 
 namespace detail {
-inline std::atomic<bool> simd_target_chosen{false};
-void choose_simd_target();
+// Where the kernels of the target in use stand in a table that TELAIO_EXPORT makes; negative: not chosen yet.
+inline std::atomic<int> simd_target_place{-1};
+int choose_simd_target();
 
-// The price of an environment variable that is read once and whose errors reach the caller: one load a dispatch.
-inline void ensure_simd_target() {
-  if (!simd_target_chosen.load(std::memory_order_acquire)) choose_simd_target();
+// The price of an environment variable that is read once and whose errors reach the caller: one comparison a dispatch.
+inline int place_of_simd_target() {
+  const int place = simd_target_place.load(std::memory_order_acquire);
+  return place >= 0 ? place : choose_simd_target();
 }
 }  // namespace detail
 
 }  // namespace telaio::kernels
 
-/// HWY_DYNAMIC_DISPATCH that heeds TELAIO_SIMD from the very first call. Throws as simd_target() does.
-#define TELAIO_DISPATCH(function) (::telaio::kernels::detail::ensure_simd_target(), HWY_DYNAMIC_DISPATCH(function))
+// These stand for Highway's HWY_EXPORT and HWY_DYNAMIC_DISPATCH, which need its library: loading that one costs every
+// process 4 ms, since it measures the resolution of the clock.
+
+/// A static table of a kernel for each target, in the scope of the kernel itself; used by TELAIO_DISPATCH.
+#define TELAIO_EXPORT(function)                                                         \
+  static decltype(&HWY_STATIC_DISPATCH(function)) const function##_of_targets[] = {     \
+      HWY_CHOOSE_AVX3(function), HWY_CHOOSE_AVX2(function), HWY_CHOOSE_FALLBACK(function)}
+
+/// The kernel for the target in use; heeds TELAIO_SIMD from the very first call. Throws as simd_target() does.
+#define TELAIO_DISPATCH(function) (*function##_of_targets[::telaio::kernels::detail::place_of_simd_target()])

@@ -132,14 +132,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(SoftmaxF32);
-HWY_EXPORT(SoftmaxF64);
-HWY_EXPORT(LogSoftmaxF32);
-HWY_EXPORT(LogSoftmaxF64);
-HWY_EXPORT(CrossEntropyF32);
-HWY_EXPORT(CrossEntropyF64);
-HWY_EXPORT(CrossEntropyGradF32);
-HWY_EXPORT(CrossEntropyGradF64);
+TELAIO_EXPORT(SoftmaxF32);
+TELAIO_EXPORT(SoftmaxF64);
+TELAIO_EXPORT(LogSoftmaxF32);
+TELAIO_EXPORT(LogSoftmaxF64);
+TELAIO_EXPORT(CrossEntropyF32);
+TELAIO_EXPORT(CrossEntropyF64);
+TELAIO_EXPORT(CrossEntropyGradF32);
+TELAIO_EXPORT(CrossEntropyGradF64);
 
 namespace {
 

@@ -88,7 +88,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-HWY_EXPORT(WarpPlane);
+TELAIO_EXPORT(WarpPlane);
 
 void warp_plane(const double* map, int64_t height, int64_t width, const float* padded, float* y) {
   TELAIO_DISPATCH(WarpPlane)(map, height, width, padded, y);

@@ -60,7 +60,7 @@ TEST(SimdTarget, AnUnknownNameIsAnErrorThatNamesTheChoices) {
 TEST(SimdTargetDeathTest, TheEnvironmentIsHeededByTheFirstKernelCall) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto first_call = [](const char* name) {
-    detail::simd_target_chosen = false;
+    detail::simd_target_place = -1;
     setenv("TELAIO_SIMD", name, 1);
     float x = 1, y = 0;
     try {
