@@ -113,6 +113,8 @@ class Op : public boost::intrusive_ref_counter<Op> {
   virtual bool may_fail() const { return false; }
   /// Whether y[output] may occupy the memory of x[input], where that is contiguous and of the same size.
   virtual bool in_place(size_t /*input*/, size_t /*output*/) const { return false; }
+  /// Whether run works without y[output], whose memory is then null: nobody reads it.
+  virtual bool optional_output(size_t /*output*/) const { return false; }
   /// The same computation an element at a time, where that is all there is to it: such ops can be run together, a block
   /// of elements through all of them. Null for others.
   virtual const Elementwise* elementwise() const { return nullptr; }

@@ -81,6 +81,7 @@ class Conv2dPool final : public ConvolutionPool {
       return static_cast<size_t>(kernels::conv2d_pool_scratch_bytes<T>(geometry(x, y)));
     });
   }
+  bool optional_output(size_t output) const override { return output == 1; }
   BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
     const bool images_alone = axes[0] == 0 && axes[1] < 0 && (axes.size() < 3 || axes[2] < 0);
     return images_alone ? BatchFlow::mapped(0) : BatchFlow();

@@ -72,7 +72,7 @@ Executable::Executable(Graph graph, bool concurrent) : graph_(std::move(graph)),
   for (size_t i = 0; i < plan_.operands.size(); ++i) {
     const Plan::Value& value = plan_.values[static_cast<size_t>(plan_.operands[i])];
     const Home home = plan_.buffers[static_cast<size_t>(value.buffer)].home;
-    if (home != Home::arena && home != Home::constant) {
+    if (home != Home::arena && home != Home::constant && home != Home::none) {
       external_.push_back(
           {static_cast<int>(i), value.buffer, value.offset * static_cast<int64_t>(size_of(value.spec.dtype))});
     }

@@ -34,6 +34,7 @@ class Lowering {
     for (const Node* node : order) lower_node(*node);
     for (const Tensor& output : graph_.outputs) plan_.outputs.push_back(result(value_of(output)));
     assign_variables();
+    drop_unread();
     return std::move(plan_);
   }
 
@@ -255,6 +256,24 @@ class Lowering {
     for (int reader : readers)
       if (reader != step) plan_.after.push_back({reader, step});
     for (int other : failing_) plan_.after.push_back({other, step});
+  }
+
+  void drop_unread() {
+    std::vector<char> read(plan_.buffers.size());
+    const auto reads = [&](std::span<const int> values) {
+      for (int index : values) read[static_cast<size_t>(value(index).buffer)] = 1;
+    };
+    for (const Plan::Step& step : plan_.steps) reads(plan_.inputs_of(step));
+    reads(plan_.outputs);
+    for (const Plan::Step& step : plan_.steps) {
+      if (step.kind != Plan::Step::Kind::op) continue;
+      const auto outputs = plan_.outputs_of(step);
+      for (size_t i = 0; i < outputs.size(); ++i) {
+        const int index = value(outputs[i]).buffer;
+        if (buffer(index).home != Home::arena || read[static_cast<size_t>(index)]) continue;
+        if (step.node->op().optional_output(i)) buffer(index) = {.home = Home::none};
+      }
+    }
   }
 
   const Graph& graph_;

@@ -20,6 +20,7 @@ struct Plan {
       input,     ///< an argument of the call: `place` indexes Graph::inputs
       variable,  ///< a variable's storage: `place` indexes Graph::variables
       result,    ///< allocated for each call and handed out: `place` numbers them
+      none,      ///< nowhere: nobody reads it, and the op that would write it can do without
     };
     Home home = Home::arena;
     int64_t place = -1;

@@ -115,6 +115,8 @@ void SlicedOp::run_slice(const SliceGraph& graph, const Plan& plan, Views x, Vie
         return plan.constants[place].storage()->data();
       case Home::input:
         return x[place].bytes + (cut_[place] ? row * row_bytes(x[place]) : 0);
+      case Home::none:
+        return nullptr;
       case Home::variable:
       case Home::result:
         break;
@@ -126,7 +128,8 @@ void SlicedOp::run_slice(const SliceGraph& graph, const Plan& plan, Views x, Vie
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     const Plan::Value& value = plan.values[static_cast<size_t>(plan.operands[i])];
     std::byte* bytes = memory(plan.buffers[static_cast<size_t>(value.buffer)]);
-    views[i] = {bytes + value.offset * static_cast<int64_t>(size_of(value.spec.dtype)), &value.spec, &value.strides};
+    if (bytes) bytes += value.offset * static_cast<int64_t>(size_of(value.spec.dtype));
+    views[i] = {bytes, &value.spec, &value.strides};
   }
   for (const Plan::Step& step : plan.steps) {
     std::byte* scratch = step.scratch < 0 ? nullptr : block + plan.buffers[static_cast<size_t>(step.scratch)].place;

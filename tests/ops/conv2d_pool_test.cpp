@@ -196,6 +196,34 @@ TEST(FusedConv2dPool, TheNumberOfThreadsChangesNoBit) {
                 0);
 }
 
+// Without a gradient nobody asks for the places: the values are the same, and no byte a place is in memory.
+TEST(FusedConv2dPool, PlacesThatNobodyReadsAreNotComputed) {
+  for (const bool relu : {true, false}) {
+    for (const Size2d pool : {Size2d(2), Size2d(3, 2)}) {
+      const Form form{.name = "inference", .pool = pool, .relu = relu, .out = 32, .batch = 40};
+      const List x = operands(form, f32);
+      const Tensor& given = x[0];
+      for (const bool slice : {true, false}) {
+        const auto trained = compile(gradients(form), {.slice = slice});
+        const auto alone = compile([&](const List& t) { return sum(layer(form, t) * 2); }, {.slice = slice});
+        EXPECT_EQ((trained(x).back() * 2).to_vector<float>(),
+                  compile([&](const List& t) { return layer(form, t) * 2; }, {.slice = slice})(x).to_vector<float>());
+        const auto with_places = compile(
+            [&](const List& t) {
+              const Tensor y = layer(form, t);
+              return List{sum(y * 2), grad(sum(y), t[1])};
+            },
+            {.slice = slice});
+        const int64_t places = given.dim(0) * (9 / pool.height) * (11 / pool.width) * form.out;
+        if (!slice) {
+          EXPECT_LE(alone.planned_bytes(x) + places, with_places.planned_bytes(x));
+        }
+        EXPECT_EQ(alone(x).item<float>(), with_places(x)[0].item<float>());
+      }
+    }
+  }
+}
+
 TEST(FusedConv2dPool, TheNodesAreNamedAfterTheirLayer) {
   const Form form{"named"};
   const List x = operands(form, f32);
