@@ -100,6 +100,7 @@ std::vector<const Node*> topological_order(Tensors roots) {
 std::vector<const Node*> topological_order(Tensors roots, FunctionRef<bool(const Node*)> stop) {
   std::vector<const Node*> order;
   boost::unordered_flat_set<const Node*> seen;
+  seen.reserve(8 * roots.size());  // a step of training has some twelve nodes for each variable that it assigns
   struct Visit {
     const Node* node;
     size_t next_input;

@@ -1,21 +1,16 @@
 // Whole networks: steps of training (forward, backward, Adam) and inference, on batches that lie in memory.
 //
 //   telaio_bench_models                                        all; options are Google Benchmark's
-//   telaio_bench_models --time_to_first_step[=NETWORK]         from the start of the process to the first finished step
+//   telaio_bench_models --time_to_first_step[=NETWORK]         from the start of a process to the first finished step
 //
 // "resident_MB" is the most that the process has had in memory so far (VmHWM): for one configuration's own, run that
 // one alone by --benchmark_filter.
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
-#include <sstream>
+#include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -27,6 +22,7 @@
 #include <telaio/nn/train/trainer.hpp>
 #include <telaio/telaio.hpp>
 
+#include "first_step.hpp"
 #include "machine_peak.hpp"
 
 namespace {
@@ -112,43 +108,16 @@ void infer(benchmark::State& state, const std::string& name) {
   set_counters(state, model, static_cast<double>(model.multiply_adds()), size, threads, share);
 }
 
-// Field 22 of /proc/self/stat: ticks between the machine's start and the process's; a tick is 10 ms. Fields are counted
-// behind the program's name, which may have spaces in it.
-double seconds_since_exec() {
-  std::ifstream file("/proc/self/stat");
-  std::string text;
-  std::getline(file, text);
-  std::istringstream fields(text.substr(text.rfind(')') + 1));
-  std::string field;
-  for (int i = 3; i <= 22; ++i) fields >> field;
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec) -
-         std::stod(field) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-int time_to_first_step(const std::string& name, std::chrono::steady_clock::time_point begin) {
-  const nn::Model model = model_named(name);
-  nn::Trainer trainer(model);
-  const Batch batch = make_batch(model, 128);
-  const float loss = trainer.step(batch.x, batch.classes).loss.item<float>();
-  const double from_exec = seconds_since_exec();
-  const std::chrono::duration<double> from_main = std::chrono::steady_clock::now() - begin;
-  std::printf("first step of %s, batch 128: %.1f ms after main began, %.0f ms after the process began (to 10 ms)\n",
-              name.c_str(), 1e3 * from_main.count(), 1e3 * from_exec);
-  return loss > 0 ? 0 : 1;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto begin = std::chrono::steady_clock::now();
-  constexpr std::string_view first_step = "--time_to_first_step";
-  for (int i = 1; i < argc; ++i)
-    if (const std::string_view argument = argv[i]; argument.starts_with(first_step)) {
-      const std::string_view rest = argument.substr(first_step.size());
-      return time_to_first_step(rest.starts_with("=") ? std::string(rest.substr(1)) : "cnn", begin);
-    }
+  const auto step = [](const std::string& name, int64_t size) {
+    const auto trainer = std::make_shared<nn::Trainer>(model_named(name));
+    const Batch batch = make_batch(trainer->model(), size);
+    const float loss = trainer->step(batch.x, batch.classes).loss.item<float>();
+    return loss > 0 ? trainer : nullptr;
+  };
+  if (const std::optional<int> code = bench::first_step(argc, argv, step)) return *code;
 
   const int all = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   for (const char* name : {"cnn", "dense", "lenet", "vgg"})

@@ -1,6 +1,7 @@
 #include <telaio/nn/initializer.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -10,6 +11,7 @@
 
 #include <telaio/autograd/error.hpp>
 #include <telaio/nn/named_number.hpp>
+#include <telaio/ops/kernels/random.hpp>
 
 namespace telaio::nn {
 
@@ -106,7 +108,21 @@ Array Initializer::operator()(const TensorSpec& spec, Fans fans, RandomKey key) 
   };
   const auto in = static_cast<double>(std::max<int64_t>(fans.in, 1)),
              out = static_cast<double>(std::max<int64_t>(fans.out, 1));
-  const auto uniform = [&](double limit) { return fill([&] { return draws.around(limit); }); };
+  // As draws.around(limit) gives them one by one, but many at a time.
+  const auto uniform = [&](double limit) {
+    with_float(spec.dtype, [&]<class T>() {
+      std::array<double, 1024> units;
+      constexpr auto room = static_cast<int64_t>(units.size());
+      T* to = values.data<T>();
+      for (int64_t begin = 0; begin < n; begin += room) {
+        const int64_t count = std::min(n - begin, room);
+        kernels::uniform(key, begin, count, units.data());
+        for (int64_t i = 0; i < count; ++i)
+          to[begin + i] = static_cast<T>(limit * (2 * units[static_cast<size_t>(i)] - 1));
+      }
+    });
+    return values;
+  };
   const auto truncated = [&](double deviation) { return fill([&] { return deviation * draw_truncated(draws); }); };
 
   if (name_ == "zeros") return fill([] { return 0.0; });

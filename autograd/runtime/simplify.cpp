@@ -77,6 +77,7 @@ class Simplifier {
     NodePtr result(node);
     bool changed = false;
     std::vector<Tensor> x;
+    x.reserve(node->inputs().size());
     for (const Tensor& tensor : node->inputs()) {
       x.push_back(mapped(tensor));
       changed |= !x.back().same(tensor);
@@ -91,12 +92,15 @@ class Simplifier {
     }
     if (can_fold(*result)) return become(node, folded(*result));
     result = shared(result);
-    become(node, result);
+    if (result.get() != node) become(node, result);  // what is not in the map stands for itself
     if (fuse_ && node->kind() == Node::Kind::compute) replace(node, *result);
   }
 
   void run(const std::vector<Tensor>& roots) {
-    for (const Node* node : topological_order(roots, [](const Node* n) { return n->values() != nullptr; }))
+    const auto order = topological_order(roots, [](const Node* n) { return n->values() != nullptr; });
+    visited_.reserve(order.size());
+    unique_.reserve(order.size());
+    for (const Node* node : order)
       if (visited_.insert(node).second) visit(node);
   }
 
@@ -144,16 +148,15 @@ class Simplifier {
   }
 
   NodePtr shared(const NodePtr& node) {
-    auto& candidates = unique_[hash_of(*node)];
-    for (const NodePtr& other : candidates)
-      if (equal(*node, *other)) return other;
-    candidates.push_back(node);
-    return node;
+    for (size_t hash = hash_of(*node);; ++hash) {
+      const NodePtr& other = unique_.try_emplace(hash, node).first->second;
+      if (other == node || equal(*node, *other)) return other;
+    }
   }
 
   bool fuse_;
   boost::unordered_flat_map<std::pair<const Node*, int>, Tensor, boost::hash<std::pair<const Node*, int>>> map_;
-  boost::unordered_flat_map<size_t, std::vector<NodePtr>> unique_;
+  boost::unordered_flat_map<size_t, NodePtr> unique_;  // by hash, or the next that is free: each keeps its node alive
   boost::unordered_flat_set<const Node*> visited_;
   std::vector<NodePtr> keep_;  // the maps' keys stay alive
 };

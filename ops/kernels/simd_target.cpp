@@ -13,7 +13,12 @@
 #include <hwy/base.h>
 #include <hwy/detect_targets.h>
 #if HWY_ARCH_X86
+// glibc's; clang 14 cannot read it as C++.
+#if __has_include(<sys/platform/x86.h>) && !defined(__clang__)
+#include <sys/platform/x86.h>
+#else
 #include <cpuid.h>
+#endif
 #endif
 
 namespace telaio::kernels {
@@ -28,27 +33,38 @@ struct Target {
 
 #if HWY_ARCH_X86
 
-// Every extension that Highway lets the compiler use for HWY_AVX2. __builtin_cpu_supports heeds whether the operating
-// system keeps the registers; clang 14's does not know F16C.
+// Every extension that Highway lets the compiler use for HWY_AVX2 and, besides, for HWY_AVX3, as far as the operating
+// system keeps the registers, too. The C library knows: it has asked the processor already, which in a virtual machine
+// takes microseconds a question, and the compiler's __builtin_cpu_supports would ask again in every process.
+#ifdef CPU_FEATURE_ACTIVE
 bool has_avx2() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  const bool f16c = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
-  return f16c && __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") &&
-         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-         __builtin_cpu_supports("bmi2");
+  return CPU_FEATURE_ACTIVE(SSE4_2) && CPU_FEATURE_ACTIVE(AES) && CPU_FEATURE_ACTIVE(PCLMULQDQ) &&
+         CPU_FEATURE_ACTIVE(AVX2) && CPU_FEATURE_ACTIVE(FMA) && CPU_FEATURE_ACTIVE(F16C) && CPU_FEATURE_ACTIVE(BMI1) &&
+         CPU_FEATURE_ACTIVE(BMI2);
 }
-
 bool has_avx512() {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+  return CPU_FEATURE_ACTIVE(AVX512F) && CPU_FEATURE_ACTIVE(AVX512VL) && CPU_FEATURE_ACTIVE(AVX512DQ) &&
+         CPU_FEATURE_ACTIVE(AVX512BW);
 }
+#else
+bool has_avx2() {
+  unsigned a = 0, b = 0, c = 0, d = 0;  // clang 14's builtin does not know F16C
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0 && __builtin_cpu_supports("sse4.2") &&
+         __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("avx2") &&
+         __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw");
+}
+#endif
 
 constexpr Target known_targets[] = {
     {HWY_AVX3, "avx512", 0}, {HWY_AVX2, "avx2", 1}, {HWY_EMU128, "scalar", 2}, {HWY_SCALAR, "scalar", 2}};
 
 int64_t targets_of_machine() {
-  __builtin_cpu_init();
-  return HWY_STATIC_TARGET | (has_avx2() ? HWY_AVX2 : 0) | (has_avx512() ? HWY_AVX3 : 0);
+  if (!has_avx2()) return HWY_STATIC_TARGET;
+  return HWY_STATIC_TARGET | HWY_AVX2 | (has_avx512() ? HWY_AVX3 : 0);
 }
 
 #else

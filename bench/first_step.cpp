@@ -1,0 +1,99 @@
+#include "first_step.hpp"
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+extern char** environ;
+
+namespace telaio::bench {
+
+namespace {
+
+// The child is told when it was started: the clock counts from the machine's start, for all processes alike.
+constexpr std::string_view option = "--time_to_first_step", child_option = "--first_step_of=";
+
+int64_t now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+struct Times {
+  double main, step;  // milliseconds from the start of the process
+};
+
+// One child: "NETWORK,BATCH,STARTED".
+int run_child(const std::string& text, int64_t in_main, const FirstStep& step) {
+  const size_t last = text.rfind(','), middle = text.rfind(',', last - 1);
+  const int64_t started = std::atoll(text.c_str() + last + 1);
+  const std::shared_ptr<void> done = step(text.substr(0, middle), std::atoll(text.c_str() + middle + 1));
+  const int64_t end = now();
+  std::printf("%.6f %.6f\n", 1e-6 * static_cast<double>(in_main - started), 1e-6 * static_cast<double>(end - started));
+  return done ? 0 : 1;
+}
+
+std::optional<Times> start_child(const std::string& network, int64_t batch) {
+  int ends[2];
+  if (pipe(ends) != 0) return {};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_addclose(&actions, ends[0]);
+  std::string program = "/proc/self/exe";
+  std::string argument = std::string(child_option) + network + "," + std::to_string(batch) + "," + std::to_string(now());
+  char* const arguments[] = {program.data(), argument.data(), nullptr};
+  pid_t child = 0;
+  const bool started = posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ) == 0;
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  std::array<char, 256> text{};
+  const ssize_t read_bytes = read(ends[0], text.data(), text.size() - 1);
+  close(ends[0]);
+  int status = 0;
+  if (!started || waitpid(child, &status, 0) != child || status != 0 || read_bytes <= 0) return {};
+  Times times{};
+  if (std::sscanf(text.data(), "%lf %lf", &times.main, &times.step) != 2) return {};
+  return times;
+}
+
+}  // namespace
+
+std::optional<int> first_step(int argc, char** argv, const FirstStep& step) {
+  const int64_t in_main = now();
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.starts_with(child_option))
+      return run_child(std::string(argument.substr(child_option.size())), in_main, step);
+    if (!argument.starts_with(option)) continue;
+    const std::string_view rest = argument.substr(option.size());
+    const std::string network = rest.starts_with("=") ? std::string(rest.substr(1)) : "cnn";
+    for (const int64_t batch : {32, 128}) {
+      constexpr size_t runs = 31;
+      std::vector<double> main, all;
+      for (size_t run = 0; run < runs; ++run) {
+        const std::optional<Times> times = start_child(network, batch);
+        if (!times) return 1;
+        main.push_back(times->main);
+        all.push_back(times->step);
+      }
+      std::sort(main.begin(), main.end());
+      std::sort(all.begin(), all.end());
+      std::printf(
+          "first step of %s, batch %ld: %.1f ms after the process was started, of these %.1f ms before main "
+          "(medians of %zu processes; best %.1f ms)\n",
+          network.c_str(), static_cast<long>(batch), all[runs / 2], main[runs / 2], runs, all[0]);
+    }
+    return 0;
+  }
+  return {};
+}
+
+}  // namespace telaio::bench
