@@ -24,6 +24,9 @@ GemmShape weight_grad_shape(const Conv2dGeometry& g) {
   return {forward.k, forward.n, forward.m};
 }
 
+// For a B that is read where it is.
+constexpr auto nothing_to_fill = [](int64_t, int64_t, int64_t, int64_t, void*, int64_t) {};
+
 bool is_depthwise(const Conv2dGeometry& g) { return g.groups == g.c && g.groups > 1; }
 
 }  // namespace
@@ -35,7 +38,7 @@ int64_t conv2d_flops(const Conv2dGeometry& g) {
 
 template <class T>
 int64_t conv2d_scratch_bytes(const Conv2dGeometry& g) {
-  return is_depthwise(g) ? 0 : gemm_scratch_bytes<T>(forward_shape(g));
+  return is_depthwise(g) ? 0 : gemm_scratch_bytes<T>(forward_shape(g), true);
 }
 
 template <class T>
@@ -47,14 +50,11 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
     const Windows<T> windows{image + group * channels, forward_rows(g), forward_columns(g), channels, g.c};
     const int64_t first_out = group * shape.n;
     gemm<T>(shape,
-            {BlockOrder::row_major,
-             [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
-               windows.copy(m0, rows, k0, depth, dst, gemm_block_depth<T>);
+            {[&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
+               windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
+               return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
              },
-             [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
-               const T* src = filter + k0 * g.o + first_out + n0;
-               for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * g.o, columns, dst + p * pitch);
-             },
+             filter + first_out, g.o, nothing_to_fill,
              [&](int64_t m0, int64_t rows, T** c_rows) {
                for (int64_t i = 0; i < rows; ++i) c_rows[i] = out + (m0 + i) * g.o + first_out;
              }},
@@ -83,10 +83,11 @@ void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_
   const int64_t channels = g.c / g.groups, outs = g.o / g.groups;
   const Windows<T> windows{gy + group * outs, y.windows, x.windows, outs, g.o};
   gemm<T>(input_grad_shape(g, y, x),
-          {BlockOrder::row_major,
-           [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
-             windows.copy(m0, rows, k0, depth, dst, gemm_block_depth<T>);
+          {[&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
+             windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
+             return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
            },
+           nullptr, 0,
            [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
              for (int64_t p = 0; p < depth; ++p, dst += pitch) {
                const int64_t tap = (k0 + p) / outs, q = (k0 + p) % outs;
@@ -120,7 +121,7 @@ void conv2d_input_grad(const Conv2dGeometry& g, const T* gy, const T* filter, T*
 
 template <class T>
 int64_t conv2d_weight_grad_scratch_bytes(const Conv2dGeometry& g) {
-  return is_depthwise(g) ? depthwise2d_weight_grad_scratch_bytes<T>(g) : gemm_scratch_bytes<T>(weight_grad_shape(g));
+  return is_depthwise(g) ? depthwise2d_weight_grad_scratch_bytes<T>(g) : gemm_scratch_bytes<T>(weight_grad_shape(g), true);
 }
 
 template <class T>
@@ -132,14 +133,11 @@ void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T*
     const Windows<T> windows{image + group * channels, forward_rows(g), forward_columns(g), channels, g.c};
     const int64_t first_out = group * shape.n;
     gemm<T>(shape,
-            {BlockOrder::column_major,
-             [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
-               windows.copy(k0, depth, m0, rows, dst, gemm_block_rows);
+            {[&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
+               windows.copy(k0, depth, m0, rows, block, gemm_block_rows);
+               return rows_of_block(BlockOrder::column_major, rows, block, a_rows);
              },
-             [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
-               const T* src = gy + k0 * g.o + first_out + n0;
-               for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * g.o, columns, dst + p * pitch);
-             },
+             gy + first_out, g.o, nothing_to_fill,
              [&](int64_t m0, int64_t rows, T** c_rows) {
                for (int64_t i = 0; i < rows; ++i) c_rows[i] = gw + (m0 + i) * g.o + first_out;
              }},

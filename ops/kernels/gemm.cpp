@@ -12,9 +12,11 @@ constexpr int64_t scratch_alignment = 64;
 // Multiply-adds that a core with two 512-bit units does in 100k cycles: a task's worth of work.
 template <class T>
 constexpr double task_products = 100'000.0 * 2 * 64 / sizeof(T);
-// More tasks than this do not balance better. A task repacks its block of A for its columns, so columns are cut only
+// More tasks than this do not balance better. A task may copy its block of A for its columns, so columns are cut only
 // down to a width that hides this; partial products cost memory, so a long k is cut last and into few parts.
 constexpr int64_t most_tasks = 64, narrowest_task = 128, most_parts = 16;
+// Reading an element of B takes as long as multiplying it with this many rows.
+constexpr int64_t few_rows = 16;
 
 // How the work is cut. The parts of k change the order of additions, so they follow from the shape alone; rows and
 // columns may follow the SIMD target's register tile.
@@ -26,18 +28,21 @@ struct Plan {
   int64_t blocks, depth;  // blocks along k, and the depth of all but the last
 
   explicit Plan(const GemmShape& s) {
-    const MicroTile tile = micro_tile<T>();
-    panel = tile.columns;
-    rows = gemm_block_rows / tile.rows * tile.rows;
-    row_tasks = divide_up(s.m, rows);
+    panel = micro_tile<T>().columns;
     blocks = std::max<int64_t>(divide_up(s.k, gemm_block_depth<T>), 1);
     depth = std::max<int64_t>(divide_up(s.k, blocks), 1);
     blocks = std::max<int64_t>(divide_up(s.k, depth), 1);
 
-    const double products = static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
+    const double products =
+        static_cast<double>(std::max(s.m, few_rows)) * static_cast<double>(s.n) * static_cast<double>(s.k);
     const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, products / task_products<T>));
-    column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1,
-                                       std::max<int64_t>(s.n / narrowest_task, 1));
+    const int64_t most_columns = std::max<int64_t>(s.n / (s.m > few_rows ? narrowest_task : panel), 1);
+    // Blocks of A as large as may be, so that a panel of B serves many rows, or half as large for more tasks.
+    row_tasks = divide_up(s.m, gemm_block_rows);
+    if (row_tasks * most_columns < wanted) row_tasks = divide_up(s.m, gemm_block_rows / 2);
+    rows = round_up(divide_up(s.m, std::max<int64_t>(row_tasks, 1)), 2);  // even: so that tiles fit
+    row_tasks = rows > 0 ? divide_up(s.m, rows) : 0;
+    column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1, most_columns);
     columns = round_up(divide_up(s.n, column_tasks), panel);
     column_tasks = columns > 0 ? divide_up(s.n, columns) : 0;
 
@@ -66,11 +71,39 @@ void pack_b(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& oper
   });
 }
 
+// The product of a block of A with rows k0.. and columns n0.. of a B in memory, into C from n0 on.
+template <class T>
+void multiply_in_place(BlockProduct<T> product, const Plan<T>& plan, const GemmOperands<T>& operands, int64_t k0,
+                       int64_t n0) {
+  alignas(scratch_alignment) T panel[gemm_block_depth<T> * widest_micro_tile<T>];
+  const int64_t n = product.n, whole = n / plan.panel * plan.panel, stride = operands.b_row_stride;
+  product.b = operands.b + k0 * stride + n0;
+  product.b_panel_step = plan.panel;
+  product.b_row_step = stride;
+  product.b_copy = stride == plan.panel ? nullptr : panel;
+  product.n = whole;
+  multiply_block(product);
+  if (whole == n) return;
+  // The last columns are copied beforehand: a panel is read as a whole.
+  const T* src = product.b + whole;
+  for (int64_t p = 0; p < product.run_length; ++p, src += stride) {
+    std::copy_n(src, n - whole, panel + p * plan.panel);
+    std::fill_n(panel + p * plan.panel + n - whole, plan.panel - (n - whole), T(0));
+  }
+  product.n = n - whole;
+  product.b = panel;
+  product.b_row_step = plan.panel;
+  product.b_copy = nullptr;
+  product.c_column += whole;
+  multiply_block(product);
+}
+
 // One task: rows m0.., columns n0.. of C, summed over part `part` of k, into C itself or into a partial product.
 template <class T>
 void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, const T* packed, T* partial,
               int64_t part, int64_t m0, int64_t n0) {
   alignas(scratch_alignment) T a[gemm_block_rows * gemm_block_depth<T>];
+  const T* a_rows[gemm_block_rows];
   T* c_rows[gemm_block_rows];
   const int64_t rows = std::min(plan.rows, s.m - m0), columns = std::min(plan.columns, s.n - n0);
   if (partial) {
@@ -81,18 +114,23 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
   const int64_t first = plan.blocks * part / plan.parts, last = plan.blocks * (part + 1) / plan.parts;
   for (int64_t block = first; block < last; ++block) {
     const int64_t k0 = block * plan.depth, depth = std::min(plan.depth, s.k - k0);
-    operands.fill_a(m0, rows, k0, depth, a);
-    multiply_block<T>({.m = rows,
-                       .n = columns,
-                       .k = depth,
-                       .a = a,
-                       .a_order = operands.a_order,
-                       .b = packed + n0 * s.k + k0 * plan.panel,
-                       .b_panel_step = s.k * plan.panel,
-                       .b_row_step = plan.panel,
-                       .c_rows = c_rows,
-                       .c_column = n0,
-                       .accumulate = block > first});
+    const int64_t a_step = operands.locate_a(m0, rows, k0, depth, a, a_rows);
+    const BlockProduct<T> product{.m = rows,
+                                  .n = columns,
+                                  .run_length = depth,
+                                  .a_rows = a_rows,
+                                  .a_step = a_step,
+                                  .b = packed + n0 * s.k + k0 * plan.panel,
+                                  .b_panel_step = s.k * plan.panel,
+                                  .b_row_step = plan.panel,
+                                  .c_rows = c_rows,
+                                  .c_column = n0,
+                                  .accumulate = block > first};
+    if (operands.b != nullptr) {
+      multiply_in_place(product, plan, operands, k0, n0);
+    } else {
+      multiply_block(product);
+    }
   }
 }
 
@@ -114,10 +152,10 @@ void add_parts(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& o
 }  // namespace
 
 template <class T>
-int64_t gemm_scratch_bytes(const GemmShape& s) {
+int64_t gemm_scratch_bytes(const GemmShape& s, bool b_in_memory) {
   if (s.m == 0 || s.n == 0 || s.k == 0) return 0;
   const Plan<T> plan(s);
-  return round_up(plan.packed_elements(s) * sizeof(T), scratch_alignment) +
+  return round_up(b_in_memory ? 0 : plan.packed_elements(s) * sizeof(T), scratch_alignment) +
          round_up(plan.partial_elements(s) * sizeof(T), scratch_alignment);
 }
 
@@ -134,9 +172,9 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
   }
   const Plan<T> plan(s);
   T* packed = static_cast<T*>(scratch);
-  T* partial = nullptr;
-  if (plan.parts > 1) partial = packed + round_up(plan.packed_elements(s), scratch_alignment / sizeof(T));
-  pack_b(s, plan, operands, packed);
+  const int64_t packed_elements = operands.b != nullptr ? 0 : plan.packed_elements(s);
+  T* partial = plan.parts > 1 ? packed + round_up(packed_elements, scratch_alignment / sizeof(T)) : nullptr;
+  if (packed_elements > 0) pack_b(s, plan, operands, packed);
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
   const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);
@@ -151,8 +189,8 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
   if (partial) add_parts(s, plan, operands, partial);
 }
 
-template int64_t gemm_scratch_bytes<float>(const GemmShape&);
-template int64_t gemm_scratch_bytes<double>(const GemmShape&);
+template int64_t gemm_scratch_bytes<float>(const GemmShape&, bool);
+template int64_t gemm_scratch_bytes<double>(const GemmShape&, bool);
 template void gemm(const GemmShape&, const GemmOperands<float>&, void*);
 template void gemm(const GemmShape&, const GemmOperands<double>&, void*);
 

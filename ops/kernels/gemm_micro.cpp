@@ -6,6 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "telaio/ops/kernels/gemm_micro.cpp"
 #include <hwy/foreach_target.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -29,34 +30,48 @@ MicroTile TileOf() {
   return {tile_rows, tile_vectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))};
 }
 
-// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
-template <int rows, int vectors, BlockOrder order, class T>
-HWY_NOINLINE void MultiplyTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, int64_t b_step, int64_t k,
-                               T* const* c_rows, int64_t c_column, int64_t columns, bool accumulate) {
+// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored. `copy`, unless
+// null, receives the panel of B.
+template <int rows, int vectors, class T>
+HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const T* HWY_RESTRICT b,
+                               int64_t b_step, T* HWY_RESTRICT copy, T* const* c_rows, int64_t c_column,
+                               int64_t columns) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int64_t lanes = hn::MaxLanes(d);
-  constexpr int64_t row_step = order == BlockOrder::row_major ? gemm_block_depth<T> : 1;
-  constexpr int64_t k_step = order == BlockOrder::row_major ? 1 : gemm_block_rows;
 
   V sum[rows][vectors];
+  const T* row[rows];
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) {
+    row[r] = a_rows[r];
+    hwy::Prefetch(c_rows[r] + c_column);  // read or written at the end: it may lie far away
+    if (vectors > 1) hwy::Prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
     HWY_UNROLL(2)
     for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
   }
-  for (int64_t p = 0; p < k; ++p) {
-    V b_row[vectors];
-    HWY_UNROLL(2)
-    for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
-    HWY_UNROLL(16)
-    for (int r = 0; r < rows; ++r) {
-      const V a_element = hn::Set(d, a[r * row_step]);
+  const int64_t length = block.run_length, step = block.a_step;
+  for (int64_t run = 0; run < block.runs; ++run) {
+    int64_t at = run * block.a_run_step;
+    for (int64_t p = 0; p < length; ++p, at += step) {
+      V b_row[vectors];
       HWY_UNROLL(2)
-      for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
+      for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
+      if (copy != nullptr) {
+        HWY_UNROLL(2)
+        for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
+        copy += tile_vectors * lanes;
+        hwy::Prefetch(b + tile_vectors * lanes);  // the next panel: rows so far apart are not guessed by the machine
+        if (vectors > 1) hwy::Prefetch(b + (tile_vectors + 1) * lanes);
+      }
+      b += b_step;
+      HWY_UNROLL(16)
+      for (int r = 0; r < rows; ++r) {
+        const V a_element = hn::Set(d, row[r][at]);
+        HWY_UNROLL(2)
+        for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
+      }
     }
-    a += k_step;
-    b += b_step;
   }
 
   if (columns == vectors * lanes) {
@@ -65,7 +80,7 @@ HWY_NOINLINE void MultiplyTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
       T* c = c_rows[r] + c_column;
       HWY_UNROLL(2)
       for (int v = 0; v < vectors; ++v) {
-        if (accumulate) sum[r][v] = hn::Add(hn::LoadU(d, c + v * lanes), sum[r][v]);
+        if (block.accumulate) sum[r][v] = hn::Add(hn::LoadU(d, c + v * lanes), sum[r][v]);
         hn::StoreU(sum[r][v], d, c + v * lanes);
       }
     }
@@ -79,45 +94,52 @@ HWY_NOINLINE void MultiplyTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
   }
   for (int r = 0; r < rows; ++r) {
     T* c = c_rows[r] + c_column;
-    for (int64_t j = 0; j < columns; ++j) c[j] = accumulate ? c[j] + tile[r][j] : tile[r][j];
+    for (int64_t j = 0; j < columns; ++j) c[j] = block.accumulate ? c[j] + tile[r][j] : tile[r][j];
   }
 }
 
-// One panel of B against all rows of the block: whole tiles, then the rest in halving steps, so that no row is
-// computed in vain and none beyond the block is read.
-template <int rows, int vectors, BlockOrder order, class T>
-void MultiplyPanel(const BlockProduct<T>& block, const T* b, int64_t c_column, int64_t columns, int64_t i) {
-  constexpr int64_t row_step = order == BlockOrder::row_major ? gemm_block_depth<T> : 1;
-  for (; i + rows <= block.m; i += rows) {
-    MultiplyTile<rows, vectors, order>(block.a + i * row_step, b, block.b_row_step, block.k, block.c_rows + i, c_column,
-                                       columns, block.accumulate);
+// A tile of few rows has too few sums to keep the multipliers busy. So that no row is computed in vain and few are in
+// such a tile, m rows are cut into `whole` whole tiles and the rest into tiles of half the size and below.
+constexpr int half_rows = tile_rows > 8 ? 8 : tile_rows > 4 ? 4 : tile_rows / 2;
+int64_t WholeTiles(int64_t m) {
+  int64_t best = m / tile_rows, least = half_rows;
+  for (int64_t whole = best; whole >= 0 && least > 0 && best - whole < half_rows; --whole) {
+    const int64_t left = (m - whole * tile_rows) % half_rows;
+    if (left < least) best = whole, least = left;
+  }
+  return best;
+}
+
+// One panel of B against all rows of the block.
+template <int rows, int vectors, class T>
+void MultiplyRows(const BlockProduct<T>& block, int64_t end, const T* b, int64_t b_step, T* copy, int64_t c_column,
+                  int64_t columns, int64_t i) {
+  for (; i + rows <= end; i += rows) {
+    MultiplyTile<rows, vectors>(block, block.a_rows + i, b, b_step, copy, block.c_rows + i, c_column, columns);
+    if (copy != nullptr) b = copy, b_step = tile_vectors * hn::MaxLanes(hn::ScalableTag<T>()), copy = nullptr;
   }
   if constexpr (rows > 1) {
-    constexpr int fewer = rows > 8 ? 8 : rows > 4 ? 4 : rows / 2;
-    if (i < block.m) MultiplyPanel<fewer, vectors, order>(block, b, c_column, columns, i);
-  }
-}
-
-template <BlockOrder order, class T>
-void MultiplyPanels(const BlockProduct<T>& block) {
-  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
-  constexpr int64_t panel = tile_vectors * lanes;
-  static_assert(panel <= widest_micro_tile<T>);
-  const T* b = block.b;
-  for (int64_t j = 0; j < block.n; j += panel, b += block.b_panel_step) {
-    const int64_t columns = std::min(panel, block.n - j);
-    if (columns > lanes) {
-      MultiplyPanel<tile_rows, tile_vectors, order>(block, b, block.c_column + j, columns, 0);
-    } else {
-      MultiplyPanel<tile_rows, 1, order>(block, b, block.c_column + j, columns, 0);
-    }
+    constexpr int fewer = rows > half_rows ? half_rows : rows / 2;
+    if (i < block.m) MultiplyRows<fewer, vectors>(block, block.m, b, b_step, copy, c_column, columns, i);
   }
 }
 
 template <class T>
 void MultiplyBlock(const BlockProduct<T>& block) {
-  if (block.a_order == BlockOrder::row_major) return MultiplyPanels<BlockOrder::row_major>(block);
-  return MultiplyPanels<BlockOrder::column_major>(block);
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  constexpr int64_t panel = tile_vectors * lanes;
+  static_assert(panel <= widest_micro_tile<T>);
+  const int64_t whole = WholeTiles(block.m) * tile_rows;
+  const T* b = block.b;
+  for (int64_t j = 0; j < block.n; j += panel, b += block.b_panel_step) {
+    const int64_t columns = std::min(panel, block.n - j);
+    T* copy = block.m > tile_rows ? block.b_copy : nullptr;
+    if (columns > lanes) {
+      MultiplyRows<tile_rows, tile_vectors>(block, whole, b, block.b_row_step, copy, block.c_column + j, columns, 0);
+    } else {
+      MultiplyRows<tile_rows, 1>(block, whole, b, block.b_row_step, copy, block.c_column + j, columns, 0);
+    }
+  }
 }
 
 MicroTile TileF32() { return TileOf<float>(); }
