@@ -54,7 +54,7 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
                windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
                return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
              },
-             filter + first_out, g.o, nothing_to_fill,
+             false, filter + first_out, g.o, nothing_to_fill,
              [&](int64_t m0, int64_t rows, T** c_rows) {
                for (int64_t i = 0; i < rows; ++i) c_rows[i] = out + (m0 + i) * g.o + first_out;
              }},
@@ -87,7 +87,7 @@ void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_
              windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
              return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
            },
-           nullptr, 0,
+           false, nullptr, 0,
            [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
              for (int64_t p = 0; p < depth; ++p, dst += pitch) {
                const int64_t tap = (k0 + p) / outs, q = (k0 + p) % outs;
@@ -137,7 +137,7 @@ void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T*
                windows.copy(k0, depth, m0, rows, block, gemm_block_rows);
                return rows_of_block(BlockOrder::column_major, rows, block, a_rows);
              },
-             gy + first_out, g.o, nothing_to_fill,
+             false, gy + first_out, g.o, nothing_to_fill,
              [&](int64_t m0, int64_t rows, T** c_rows) {
                for (int64_t i = 0; i < rows; ++i) c_rows[i] = gw + (m0 + i) * g.o + first_out;
              }},

@@ -6,7 +6,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "telaio/ops/kernels/gemm_micro.cpp"
 #include <hwy/foreach_target.h>
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -30,12 +29,24 @@ MicroTile TileOf() {
   return {tile_rows, tile_vectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))};
 }
 
-// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored. `copy`, unless
-// null, receives the panel of B.
+// Into the second-level cache: the first has no room to spare.
+void prefetch(const void* address) { __builtin_prefetch(address, 0, 2); }
+
+// A panel of B, whose rows are `step` apart. `copy`, unless null, is where to put it, and `ahead` the panel that is
+// needed next.
+template <class T>
+struct Panel {
+  const T* b;
+  int64_t step;
+  T* copy;
+  const T* ahead;
+  int64_t ahead_step;
+};
+
+// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
 template <int rows, int vectors, class T>
-HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const T* HWY_RESTRICT b,
-                               int64_t b_step, T* HWY_RESTRICT copy, T* const* c_rows, int64_t c_column,
-                               int64_t columns) {
+HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const Panel<T>& panel,
+                               T* const* c_rows, int64_t c_column, int64_t columns) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int64_t lanes = hn::MaxLanes(d);
@@ -45,12 +56,15 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) {
     row[r] = a_rows[r];
-    hwy::Prefetch(c_rows[r] + c_column);  // read or written at the end: it may lie far away
-    if (vectors > 1) hwy::Prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
+    prefetch(c_rows[r] + c_column);  // read or written at the end: it may lie far away
+    if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
     HWY_UNROLL(2)
     for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
   }
-  const int64_t length = block.run_length, step = block.a_step;
+  const int64_t length = block.run_length, step = block.a_step, b_step = panel.step, ahead_step = panel.ahead_step;
+  const T* HWY_RESTRICT b = panel.b;
+  const T* ahead = panel.ahead;
+  T* HWY_RESTRICT copy = panel.copy;
   for (int64_t run = 0; run < block.runs; ++run) {
     int64_t at = run * block.a_run_step;
     for (int64_t p = 0; p < length; ++p, at += step) {
@@ -61,10 +75,11 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
         HWY_UNROLL(2)
         for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
         copy += tile_vectors * lanes;
-        hwy::Prefetch(b + tile_vectors * lanes);  // the next panel: rows so far apart are not guessed by the machine
-        if (vectors > 1) hwy::Prefetch(b + (tile_vectors + 1) * lanes);
       }
       b += b_step;
+      prefetch(ahead);
+      if (vectors > 1) prefetch(ahead + lanes);
+      ahead += ahead_step;
       HWY_UNROLL(16)
       for (int r = 0; r < rows; ++r) {
         const V a_element = hn::Set(d, row[r][at]);
@@ -112,32 +127,38 @@ int64_t WholeTiles(int64_t m) {
 
 // One panel of B against all rows of the block.
 template <int rows, int vectors, class T>
-void MultiplyRows(const BlockProduct<T>& block, int64_t end, const T* b, int64_t b_step, T* copy, int64_t c_column,
-                  int64_t columns, int64_t i) {
+void MultiplyRows(const BlockProduct<T>& block, int64_t end, Panel<T>& panel, int64_t c_column, int64_t columns,
+                  int64_t i) {
   for (; i + rows <= end; i += rows) {
-    MultiplyTile<rows, vectors>(block, block.a_rows + i, b, b_step, copy, block.c_rows + i, c_column, columns);
-    if (copy != nullptr) b = copy, b_step = tile_vectors * hn::MaxLanes(hn::ScalableTag<T>()), copy = nullptr;
+    MultiplyTile<rows, vectors>(block, block.a_rows + i, panel, block.c_rows + i, c_column, columns);
+    if (panel.copy != nullptr) panel.b = panel.copy, panel.step = tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+    panel.copy = nullptr;
+    panel.ahead = panel.b, panel.ahead_step = panel.step;  // one tile has asked for it
   }
   if constexpr (rows > 1) {
     constexpr int fewer = rows > half_rows ? half_rows : rows / 2;
-    if (i < block.m) MultiplyRows<fewer, vectors>(block, block.m, b, b_step, copy, c_column, columns, i);
+    if (i < block.m) MultiplyRows<fewer, vectors>(block, block.m, panel, c_column, columns, i);
   }
 }
 
 template <class T>
 void MultiplyBlock(const BlockProduct<T>& block) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
-  constexpr int64_t panel = tile_vectors * lanes;
-  static_assert(panel <= widest_micro_tile<T>);
+  constexpr int64_t width = tile_vectors * lanes;
+  static_assert(width <= widest_micro_tile<T>);
   const int64_t whole = WholeTiles(block.m) * tile_rows;
-  const T* b = block.b;
-  for (int64_t j = 0; j < block.n; j += panel, b += block.b_panel_step) {
-    const int64_t columns = std::min(panel, block.n - j);
-    T* copy = block.m > tile_rows ? block.b_copy : nullptr;
+  for (int64_t j = 0; j < block.n; j += width) {
+    const T* b = block.b + j / width * block.b_panel_step;
+    Panel<T> panel{.b = b,
+                   .step = block.b_row_step,
+                   .copy = block.m > tile_rows ? block.b_copy : nullptr,
+                   .ahead = j + width < block.n ? b + block.b_panel_step : b,
+                   .ahead_step = block.b_row_step};
+    const int64_t columns = std::min(width, block.n - j);
     if (columns > lanes) {
-      MultiplyRows<tile_rows, tile_vectors>(block, whole, b, block.b_row_step, copy, block.c_column + j, columns, 0);
+      MultiplyRows<tile_rows, tile_vectors>(block, whole, panel, block.c_column + j, columns, 0);
     } else {
-      MultiplyRows<tile_rows, 1>(block, whole, b, block.b_row_step, copy, block.c_column + j, columns, 0);
+      MultiplyRows<tile_rows, 1>(block, whole, panel, block.c_column + j, columns, 0);
     }
   }
 }
