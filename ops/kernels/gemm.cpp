@@ -14,7 +14,7 @@ template <class T>
 constexpr double task_products = 100'000.0 * 2 * 64 / sizeof(T);
 // More tasks than this do not balance better. A task that copies its block of A does so for its columns alone, so these
 // are cut only down to a width that hides it; partial products cost memory, so a long k is cut last and into few parts.
-constexpr int64_t most_tasks = 64, narrowest_task = 64, narrowest_copying_task = 256, most_parts = 16;
+constexpr int64_t most_tasks = 32, narrowest_task = 64, narrowest_copying_task = 512, most_parts = 16;
 // The parts are as many as if tasks were at least this wide.
 constexpr int64_t part_columns = 128;
 // Reading an element of B takes as long as multiplying it with this many rows.

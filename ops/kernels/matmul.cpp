@@ -1,7 +1,6 @@
 #include <telaio/ops/kernels/gemm.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace telaio::kernels {
 namespace {
@@ -42,8 +41,6 @@ void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, in
 // Rows whose distance is a multiple of this lie in the same few lines of a first-level cache, which does not hold a
 // register tile's rows then.
 constexpr int64_t same_lines_bytes = 4096;
-// With more rows than this a B whose rows are on pages of their own is worth packing: each block of rows reads it once.
-constexpr int64_t most_rows_in_place = 512, page_bytes = 4096;
 
 int64_t offset_of(int64_t index, const Extents& batch) {
   int64_t offset = 0;
@@ -65,8 +62,6 @@ template <class T>
 void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch) {
   const BlockOrder order = a.row_stride == 1 && a.column_stride != 1 ? BlockOrder::column_major : BlockOrder::row_major;
   const bool in_place = a.column_stride == 1 && a.row_stride * sizeof(T) % same_lines_bytes != 0;
-  const bool b_in_place = b.column_stride == 1 && (shape.m <= most_rows_in_place ||
-                                                   std::abs(b.row_stride) * int64_t{sizeof(T)} < page_bytes);
   const auto locate_a = [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
     const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
     if (in_place) {
@@ -89,17 +84,13 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
       return;
     }
     for (int64_t p = 0; p < depth; ++p, src += b.row_stride, dst += pitch) {
-      if (b.column_stride == 1) {
-        std::copy_n(src, columns, dst);
-      } else {
-        for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
-      }
+      for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
     }
   };
   const auto locate_c = [&](int64_t m0, int64_t rows, T** c_rows) {
     for (int64_t i = 0; i < rows; ++i) c_rows[i] = c + (m0 + i) * shape.n;
   };
-  gemm<T>(shape, {locate_a, in_place, b_in_place ? b.data : nullptr, b.row_stride, fill_b, locate_c}, scratch);
+  gemm<T>(shape, {locate_a, in_place, b.column_stride == 1 ? b.data : nullptr, b.row_stride, fill_b, locate_c}, scratch);
 }
 
 template <class T>
