@@ -14,7 +14,7 @@ template <class T>
 constexpr double task_products = 100'000.0 * 2 * 64 / sizeof(T);
 // More tasks than this do not balance better. A task that copies its block of A does so for its columns alone, so these
 // are cut only down to a width that hides it; partial products cost memory, so a long k is cut last and into few parts.
-constexpr int64_t most_tasks = 32, narrowest_task = 64, narrowest_copying_task = 512, most_parts = 16;
+constexpr int64_t most_tasks = 64, narrowest_task = 64, narrowest_copying_task = 512, most_parts = 16;
 // The parts are as many as if tasks were at least this wide.
 constexpr int64_t part_columns = 128;
 // Reading an element of B takes as long as multiplying it with this many rows.
@@ -42,7 +42,7 @@ struct Plan {
     const int64_t most_columns = std::max<int64_t>(s.n / narrowest, 1);
     // Blocks of A as large as may be, so that a panel of B serves many rows, or half as large for more tasks.
     row_tasks = divide_up(s.m, gemm_block_rows);
-    if (row_tasks * most_columns < wanted) row_tasks = divide_up(s.m, gemm_block_rows / 2);
+    if (2 * row_tasks * most_columns <= wanted) row_tasks = divide_up(s.m, gemm_block_rows / 2);
     rows = round_up(divide_up(s.m, std::max<int64_t>(row_tasks, 1)), 2);  // even: so that tiles fit
     row_tasks = rows > 0 ? divide_up(s.m, rows) : 0;
     column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1, most_columns);
@@ -54,51 +54,28 @@ struct Plan {
         tiles > 0 ? std::clamp<int64_t>(wanted / tiles, 1, std::min(most_parts, std::max<int64_t>(blocks / 2, 1))) : 1;
   }
 
-  int64_t packed_elements(const GemmShape& s) const { return round_up(s.n, panel) * s.k; }
   int64_t partial_elements(const GemmShape& s) const { return parts > 1 ? parts * s.m * s.n : 0; }
 };
 
 template <class T>
-void pack_b(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, T* packed) {
-  const int64_t panels = divide_up(s.n, plan.panel);
-  const int64_t grain = grain_for(static_cast<double>(plan.depth * plan.panel));
-  parallel_for(panels * plan.blocks, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t n0 = i / plan.blocks * plan.panel, k0 = i % plan.blocks * plan.depth;
-      const int64_t depth = std::min(plan.depth, s.k - k0), columns = std::min(plan.panel, s.n - n0);
-      T* dst = packed + n0 * s.k + k0 * plan.panel;
-      operands.fill_b(k0, depth, n0, columns, dst, plan.panel);
-      for (int64_t p = 0; columns < plan.panel && p < depth; ++p)
-        std::fill(dst + p * plan.panel + columns, dst + (p + 1) * plan.panel, T(0));
-    }
-  });
+void pack_panel(const FillB<T>& fill_b, int64_t k0, int64_t depth, int64_t n0, int64_t columns, int64_t width, T* dst) {
+  fill_b(k0, depth, n0, columns, dst, width);
+  for (int64_t p = 0; columns < width && p < depth; ++p)
+    std::fill(dst + p * width + columns, dst + (p + 1) * width, T(0));
 }
 
-// The product of a block of A with rows k0.. and columns n0.. of a B in memory, into C from n0 on.
+// The product of a block of A with rows k0.. and columns n0.. of a B that nobody else needs: packed a panel at a time.
 template <class T>
-void multiply_in_place(BlockProduct<T> product, const Plan<T>& plan, const GemmOperands<T>& operands, int64_t k0,
-                       int64_t n0) {
+void multiply_and_pack(BlockProduct<T> product, const GemmOperands<T>& operands, int64_t k0, int64_t n0) {
   alignas(scratch_alignment) T panel[gemm_block_depth<T> * widest_micro_tile<T>];
-  const int64_t n = product.n, whole = n / plan.panel * plan.panel, stride = operands.b_row_stride;
-  product.b = operands.b + k0 * stride + n0;
-  product.b_panel_step = plan.panel;
-  product.b_row_step = stride;
-  product.b_copy = stride == plan.panel ? nullptr : panel;
-  product.n = whole;
-  multiply_block(product);
-  if (whole == n) return;
-  // The last columns are copied beforehand: a panel is read as a whole.
-  const T* src = product.b + whole;
-  for (int64_t p = 0; p < product.run_length; ++p, src += stride) {
-    std::copy_n(src, n - whole, panel + p * plan.panel);
-    std::fill_n(panel + p * plan.panel + n - whole, plan.panel - (n - whole), T(0));
-  }
-  product.n = n - whole;
+  const int64_t width = product.b_row_step, end = n0 + product.n;
   product.b = panel;
-  product.b_row_step = plan.panel;
-  product.b_copy = nullptr;
-  product.c_column += whole;
-  multiply_block(product);
+  for (; n0 < end; n0 += width) {
+    product.n = std::min(width, end - n0);
+    product.c_column = n0;
+    pack_panel(operands.fill_b, k0, product.run_length, n0, product.n, width, panel);
+    multiply_block(product);
+  }
 }
 
 // One task: rows m0.., columns n0.. of C, summed over part `part` of k, into C itself or into a partial product.
@@ -118,20 +95,25 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
   for (int64_t block = first; block < last; ++block) {
     const int64_t k0 = block * plan.depth, depth = std::min(plan.depth, s.k - k0);
     const int64_t a_step = operands.locate_a(m0, rows, k0, depth, a, a_rows);
-    const BlockProduct<T> product{.m = rows,
-                                  .n = columns,
-                                  .run_length = depth,
-                                  .a_rows = a_rows,
-                                  .a_step = a_step,
-                                  .b = packed + n0 * s.k + k0 * plan.panel,
-                                  .b_panel_step = s.k * plan.panel,
-                                  .b_row_step = plan.panel,
-                                  .c_rows = c_rows,
-                                  .c_column = n0,
-                                  .accumulate = block > first};
+    BlockProduct<T> product{.m = rows,
+                            .n = columns,
+                            .run_length = depth,
+                            .a_rows = a_rows,
+                            .a_step = a_step,
+                            .b = nullptr,
+                            .b_panel_step = s.k * plan.panel,
+                            .b_row_step = plan.panel,
+                            .c_rows = c_rows,
+                            .c_column = n0,
+                            .accumulate = block > first};
     if (operands.b != nullptr) {
-      multiply_in_place(product, plan, operands, k0, n0);
+      product.b = operands.b + k0 * operands.b_row_stride + n0;
+      product.b_row_step = operands.b_row_stride;
+      multiply_block_in_place(product);
+    } else if (packed == nullptr) {
+      multiply_and_pack(product, operands, k0, n0);
     } else {
+      product.b = packed + n0 * s.k + k0 * plan.panel;
       multiply_block(product);
     }
   }
@@ -155,10 +137,52 @@ void add_parts(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& o
 }  // namespace
 
 template <class T>
+int64_t packed_elements(int64_t n, int64_t k) {
+  return round_up(n, micro_tile<T>().columns) * k;
+}
+
+template <class T>
+void pack_panels(int64_t n, int64_t k, int64_t most_depth, const FillB<T>& fill_b, T* packed) {
+  const int64_t width = micro_tile<T>().columns, panels = divide_up(n, width), blocks = divide_up(k, most_depth);
+  const int64_t grain = grain_for(static_cast<double>(most_depth * width));
+  parallel_for(panels * blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n0 = i / blocks * width, k0 = i % blocks * most_depth;
+      const int64_t depth = std::min(most_depth, k - k0), columns = std::min(width, n - n0);
+      pack_panel(fill_b, k0, depth, n0, columns, width, packed + n0 * k + k0 * width);
+    }
+  });
+}
+
+template <class T>
+void multiply_block_in_place(BlockProduct<T> product) {
+  alignas(scratch_alignment) T panel[gemm_block_depth<T> * widest_micro_tile<T>];
+  const int64_t width = micro_tile<T>().columns, n = product.n, whole = n / width * width;
+  const int64_t k = product.runs * product.run_length, stride = product.b_row_step;
+  product.b_panel_step = width;
+  product.b_copy = stride == width ? nullptr : panel;
+  product.n = whole;
+  multiply_block(product);
+  if (whole == n) return;
+  // The last columns are copied beforehand: a panel is read as a whole.
+  const T* src = product.b + whole;
+  for (int64_t p = 0; p < k; ++p, src += stride) {
+    std::copy_n(src, n - whole, panel + p * width);
+    std::fill_n(panel + p * width + n - whole, width - (n - whole), T(0));
+  }
+  product.n = n - whole;
+  product.b = panel;
+  product.b_row_step = width;
+  product.b_copy = nullptr;
+  product.c_column += whole;
+  multiply_block(product);
+}
+
+template <class T>
 int64_t gemm_scratch_bytes(const GemmShape& s, bool b_in_memory) {
   if (s.m == 0 || s.n == 0 || s.k == 0) return 0;
   const Plan<T> plan(s);
-  return round_up(b_in_memory ? 0 : plan.packed_elements(s) * sizeof(T), scratch_alignment) +
+  return round_up(b_in_memory ? 0 : packed_elements<T>(s.n, s.k) * sizeof(T), scratch_alignment) +
          round_up(plan.partial_elements(s) * sizeof(T), scratch_alignment);
 }
 
@@ -174,10 +198,11 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
     return;
   }
   const Plan<T> plan(s, operands.a_in_memory);
-  T* packed = static_cast<T*>(scratch);
-  const int64_t packed_elements = operands.b != nullptr ? 0 : plan.packed_elements(s);
-  T* partial = plan.parts > 1 ? packed + round_up(packed_elements, scratch_alignment / sizeof(T)) : nullptr;
-  if (packed_elements > 0) pack_b(s, plan, operands, packed);
+  const bool pack_once = operands.b == nullptr && plan.row_tasks > 1;
+  const int64_t elements = pack_once ? packed_elements<T>(s.n, s.k) : 0;
+  T* packed = pack_once ? static_cast<T*>(scratch) : nullptr;
+  T* partial = plan.parts > 1 ? static_cast<T*>(scratch) + round_up(elements, scratch_alignment / sizeof(T)) : nullptr;
+  if (pack_once) pack_panels<T>(s.n, s.k, plan.depth, operands.fill_b, packed);
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
   const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);
@@ -192,9 +217,14 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
   if (partial) add_parts(s, plan, operands, partial);
 }
 
-template int64_t gemm_scratch_bytes<float>(const GemmShape&, bool);
-template int64_t gemm_scratch_bytes<double>(const GemmShape&, bool);
-template void gemm(const GemmShape&, const GemmOperands<float>&, void*);
-template void gemm(const GemmShape&, const GemmOperands<double>&, void*);
+#define TELAIO_INSTANTIATE(T)                                                \
+  template int64_t packed_elements<T>(int64_t, int64_t);                     \
+  template void pack_panels(int64_t, int64_t, int64_t, const FillB<T>&, T*); \
+  template void multiply_block_in_place(BlockProduct<T>);                    \
+  template int64_t gemm_scratch_bytes<T>(const GemmShape&, bool);            \
+  template void gemm(const GemmShape&, const GemmOperands<T>&, void*);
+TELAIO_INSTANTIATE(float)
+TELAIO_INSTANTIATE(double)
+#undef TELAIO_INSTANTIATE
 
 }  // namespace telaio::kernels

@@ -21,6 +21,10 @@ struct GemmShape {
   int64_t m, n, k;
 };
 
+/// Writes B[k0 .. k0+depth, n0 .. n0+columns] to dst, element (p, j) at p * pitch + j.
+template <class T>
+using FillB = FunctionRef<void(int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch)>;
+
 /// Where the driver finds the two factors and puts the product of C = A·B, [m,k]·[k,n] → [m,n].
 template <class T>
 struct GemmOperands {
@@ -32,9 +36,7 @@ struct GemmOperands {
   /// B in memory where its rows are contiguous, and how far apart they are; else null, and fill_b is called.
   const T* b;
   int64_t b_row_stride;
-  /// Writes B[k0 .. k0+depth, n0 .. n0+columns] to dst, element (p, j) at p * pitch + j. Packed elements beyond
-  /// `columns` are the driver's.
-  FunctionRef<void(int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch)> fill_b;
+  FillB<T> fill_b;
   /// Writes the addresses of C's rows m0 .. m0+rows, each n contiguous elements; they need not be evenly spaced.
   FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;
 };
@@ -56,6 +58,17 @@ int64_t gemm_scratch_bytes(const GemmShape& shape, bool b_in_memory = false);
 /// into parts whose number depends on the shape alone, and the partial products are added in order.
 template <class T>
 void gemm(const GemmShape& shape, const GemmOperands<T>& operands, void* scratch);
+
+/// What the driver is made of, for others that multiply blocks. Packs B, [k, n], into panels k deep, one behind the
+/// other, of packed_elements(n, k) in all; fill_b is asked for a panel's width and at most most_depth rows at a time.
+template <class T>
+int64_t packed_elements(int64_t n, int64_t k);
+template <class T>
+void pack_panels(int64_t n, int64_t k, int64_t most_depth, const FillB<T>& fill_b, T* packed);
+/// multiply_block for a B in memory, from product.b on, whose contiguous rows are product.b_row_step apart;
+/// b_panel_step and b_copy are ignored. At most gemm_block_depth columns of A.
+template <class T>
+void multiply_block_in_place(BlockProduct<T> product);
 
 /// A matrix in memory; strides in elements, of any sign, 0 to repeat.
 template <class T>

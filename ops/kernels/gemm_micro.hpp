@@ -36,8 +36,8 @@ inline constexpr int64_t widest_micro_tile = 128 / sizeof(T);
 /// a_rows[i][run * a_run_step + j * a_step].
 ///
 /// B is a row of panels as wide as the register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart.
-/// Columns of the last panel beyond n are read and multiplied but never stored. Where the rows of a panel are far apart,
-/// b_copy is room for one panel: the first tile of rows writes it in passing, and the others read that.
+/// Columns of the last panel beyond n are read and multiplied but never stored. Where the rows of a panel are far
+/// apart, b_copy is room for one panel: the first tile of rows writes it in passing, and the others read that.
 ///
 /// Row i of C starts at c_rows[i] + c_column.
 template <class T>
@@ -47,7 +47,7 @@ struct BlockProduct {
   const T* const* a_rows;
   int64_t a_run_step = 0, a_step;
   const T* b;
-  int64_t b_panel_step, b_row_step;
+  int64_t b_panel_step = 0, b_row_step;
   T* b_copy = nullptr;
   T* const* c_rows;
   int64_t c_column;

@@ -1,4 +1,5 @@
 #include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/kernels/transpose.hpp>
 
 #include <algorithm>
 
@@ -77,12 +78,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   };
   const auto fill_b = [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
     const T* src = b.data + k0 * b.row_stride + n0 * b.column_stride;
-    if (b.row_stride == 1 && b.column_stride != 1) {  // a transposed factor: read along its lines in memory
-      for (int64_t j = 0; j < columns; ++j) {
-        for (int64_t p = 0; p < depth; ++p) dst[p * pitch + j] = src[j * b.column_stride + p];
-      }
-      return;
-    }
+    if (b.row_stride == 1) return transpose(src, b.column_stride, columns, depth, dst, pitch);
     for (int64_t p = 0; p < depth; ++p, src += b.row_stride, dst += pitch) {
       for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
     }
@@ -90,7 +86,8 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const auto locate_c = [&](int64_t m0, int64_t rows, T** c_rows) {
     for (int64_t i = 0; i < rows; ++i) c_rows[i] = c + (m0 + i) * shape.n;
   };
-  gemm<T>(shape, {locate_a, in_place, b.column_stride == 1 ? b.data : nullptr, b.row_stride, fill_b, locate_c}, scratch);
+  gemm<T>(shape, {locate_a, in_place, b.column_stride == 1 ? b.data : nullptr, b.row_stride, fill_b, locate_c},
+          scratch);
 }
 
 template <class T>
