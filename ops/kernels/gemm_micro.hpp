@@ -11,7 +11,7 @@ namespace telaio::kernels {
 /// same.
 inline constexpr int64_t gemm_block_rows = 128;
 template <class T>
-inline constexpr int64_t gemm_block_depth = 768 / sizeof(T);
+inline constexpr int64_t gemm_block_depth = 1024 / sizeof(T);
 
 /// How a copied block of A lies in memory: whichever way its source lies, so that filling it is a copy and not a
 /// transposition.

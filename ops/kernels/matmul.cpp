@@ -33,6 +33,8 @@ void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, in
   for (int64_t i = 0; i < rows; ++i, src += a.row_stride, dst += gemm_block_depth<T>) {
     if (a.column_stride == 1) {
       std::copy_n(src, depth, dst);
+      // What the next block takes of this row, while this one is multiplied: it is on a page of its own.
+      for (int64_t p = 0; p < depth; p += 64 / int64_t{sizeof(T)}) __builtin_prefetch(src + depth + p, 0, 2);
     } else {
       for (int64_t p = 0; p < depth; ++p) dst[p] = src[p * a.column_stride];
     }
