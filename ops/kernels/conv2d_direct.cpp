@@ -77,9 +77,10 @@ void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64
   T* c_rows[gemm_block_rows];
   for (int64_t begin = 0; begin < positions; begin += gemm_block_rows) {
     const int64_t rows = std::min(gemm_block_rows, positions - begin);
-    for (int64_t i = 0; i < rows; ++i) {
-      const int64_t y = y0 + (begin + i) / w.x.positions, x = (begin + i) % w.x.positions;
-      a_rows[i] = lines.first + (w.y.at(y, first_tap) - first_line) * lines.pitch + x * w.x.position_step * w.channels;
+    int64_t y = y0 + begin / w.x.positions, x = begin % w.x.positions;
+    for (int64_t i = 0; i < rows; ++y, x = 0) {
+      const T* window = lines.first + (w.y.at(y, first_tap) - first_line) * lines.pitch;
+      for (; i < rows && x < w.x.positions; ++i, ++x) a_rows[i] = window + x * w.x.position_step * w.channels;
     }
     p.locate_c(m0 + y0 * w.x.positions + begin, rows, c_rows);
     multiply_block<T>({.m = rows,

@@ -65,6 +65,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
   const T* HWY_RESTRICT b = panel.b;
   const T* ahead = panel.ahead;
   T* HWY_RESTRICT copy = panel.copy;
+  const bool accumulate = block.accumulate;
   for (int64_t run = 0; run < block.runs; ++run) {
     int64_t at = run * block.a_run_step;
     for (int64_t p = 0; p < length; ++p, at += step) {
@@ -95,7 +96,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       T* c = c_rows[r] + c_column;
       HWY_UNROLL(2)
       for (int v = 0; v < vectors; ++v) {
-        if (block.accumulate) sum[r][v] = hn::Add(hn::LoadU(d, c + v * lanes), sum[r][v]);
+        if (accumulate) sum[r][v] = hn::Add(hn::LoadU(d, c + v * lanes), sum[r][v]);
         hn::StoreU(sum[r][v], d, c + v * lanes);
       }
     }
@@ -109,7 +110,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
   }
   for (int r = 0; r < rows; ++r) {
     T* c = c_rows[r] + c_column;
-    for (int64_t j = 0; j < columns; ++j) c[j] = block.accumulate ? c[j] + tile[r][j] : tile[r][j];
+    for (int64_t j = 0; j < columns; ++j) c[j] = accumulate ? c[j] + tile[r][j] : tile[r][j];
   }
 }
 
