@@ -27,6 +27,8 @@ GemmShape weight_grad_shape(const Conv2dGeometry& g) {
   return {forward.k, forward.n, forward.m};
 }
 
+// Copying a window costs as much as multiplying it with a few of these columns.
+constexpr int64_t copying_task = 256;
 // For a B that is read where it is.
 constexpr auto nothing_to_fill = [](int64_t, int64_t, int64_t, int64_t, void*, int64_t) {};
 
@@ -86,7 +88,7 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
                windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
                return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
              },
-             false, filter + first_out, g.o, nothing_to_fill, locate_out},
+             copying_task, filter + first_out, g.o, nothing_to_fill, locate_out},
             scratch);
   }
 }
@@ -140,7 +142,7 @@ void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_
              windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
              return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
            },
-           false, nullptr, 0, fill_filter, locate_gx},
+           copying_task, nullptr, 0, fill_filter, locate_gx},
           scratch);
 }
 
@@ -177,7 +179,7 @@ void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T*
                windows.copy(k0, depth, m0, rows, block, gemm_block_rows);
                return rows_of_block(BlockOrder::column_major, rows, block, a_rows);
              },
-             false, gy + first_out, g.o, nothing_to_fill,
+             copying_task, gy + first_out, g.o, nothing_to_fill,
              [&](int64_t m0, int64_t rows, T** c_rows) {
                for (int64_t i = 0; i < rows; ++i) c_rows[i] = gw + (m0 + i) * g.o + first_out;
              }},

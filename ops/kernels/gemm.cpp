@@ -12,11 +12,9 @@ constexpr int64_t scratch_alignment = 64;
 // Multiply-adds that a core with two 512-bit units does in 100k cycles: a task's worth of work.
 template <class T>
 constexpr double task_products = 100'000.0 * 2 * 64 / sizeof(T);
-// More tasks than this do not balance better. A task that copies its block of A does so for its columns alone, so these
-// are cut only down to a width that hides it; partial products cost memory, so a long k is cut last and into few parts.
-constexpr int64_t most_tasks = 64, narrowest_task = 64, narrowest_copying_task = 512, most_parts = 16;
-// The parts are as many as if tasks were at least this wide.
-constexpr int64_t part_columns = 128;
+// More tasks than this do not balance better; partial products cost memory, so a long k is cut last and into few parts,
+// as many as if the other tasks were no smaller than this.
+constexpr int64_t most_tasks = 64, most_parts = 16, part_rows = 64, part_columns = 64;
 // Reading an element of B takes as long as multiplying it with this many rows.
 constexpr int64_t few_rows = 16;
 
@@ -29,7 +27,7 @@ struct Plan {
   int64_t row_tasks, column_tasks, parts;
   int64_t blocks, depth;  // blocks along k, and the depth of all but the last
 
-  explicit Plan(const GemmShape& s, bool a_in_memory = false) {
+  explicit Plan(const GemmShape& s, int64_t narrowest_task = 64) {
     panel = micro_tile<T>().columns;
     blocks = std::max<int64_t>(divide_up(s.k, gemm_block_depth<T>), 1);
     depth = std::max<int64_t>(divide_up(s.k, blocks), 1);
@@ -38,18 +36,17 @@ struct Plan {
     const double products =
         static_cast<double>(std::max(s.m, few_rows)) * static_cast<double>(s.n) * static_cast<double>(s.k);
     const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, products / task_products<T>));
-    const int64_t narrowest = s.m <= few_rows ? panel : a_in_memory ? narrowest_task : narrowest_copying_task;
-    const int64_t most_columns = std::max<int64_t>(s.n / narrowest, 1);
+    const int64_t most_columns = std::max<int64_t>(s.n / (s.m <= few_rows ? panel : narrowest_task), 1);
     // Blocks of A as large as may be, so that a panel of B serves many rows, or half as large for more tasks.
     row_tasks = divide_up(s.m, gemm_block_rows);
-    if (2 * row_tasks * most_columns <= wanted) row_tasks = divide_up(s.m, gemm_block_rows / 2);
+    if (2 * row_tasks * most_columns < wanted) row_tasks = divide_up(s.m, gemm_block_rows / 2);
     rows = round_up(divide_up(s.m, std::max<int64_t>(row_tasks, 1)), 2);  // even: so that tiles fit
     row_tasks = rows > 0 ? divide_up(s.m, rows) : 0;
     column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1, most_columns);
     columns = round_up(divide_up(s.n, column_tasks), panel);
     column_tasks = columns > 0 ? divide_up(s.n, columns) : 0;
 
-    const int64_t tiles = divide_up(s.m, gemm_block_rows) * std::max<int64_t>(s.n / part_columns, 1);
+    const int64_t tiles = divide_up(s.m, part_rows) * std::max<int64_t>(s.n / part_columns, 1);
     parts =
         tiles > 0 ? std::clamp<int64_t>(wanted / tiles, 1, std::min(most_parts, std::max<int64_t>(blocks / 2, 1))) : 1;
   }
@@ -197,7 +194,7 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
     }
     return;
   }
-  const Plan<T> plan(s, operands.a_in_memory);
+  const Plan<T> plan(s, operands.narrowest_task);
   const bool pack_once = operands.b == nullptr && plan.row_tasks > 1;
   const int64_t elements = pack_once ? packed_elements<T>(s.n, s.k) : 0;
   T* packed = pack_once ? static_cast<T*>(scratch) : nullptr;

@@ -32,7 +32,8 @@ struct GemmOperands {
   /// of its rows and returns how far apart the elements of a row are. It may copy them to `block`, which has room for a
   /// block in either BlockOrder.
   FunctionRef<int64_t(int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows)> locate_a;
-  bool a_in_memory;  ///< locate_a copies nothing
+  /// The columns of C that pay for finding a block of A: tasks are no narrower, unless C is.
+  int64_t narrowest_task;
   /// B in memory where its rows are contiguous, and how far apart they are; else null, and fill_b is called.
   const T* b;
   int64_t b_row_stride;

@@ -114,14 +114,16 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
   }
 }
 
-// A tile of few rows has too few sums to keep the multipliers busy. So that no row is computed in vain and few are in
-// such a tile, m rows are cut into `whole` whole tiles and the rest into tiles of half the size and below.
+// Rows that are left over by whole tiles are cut into tiles of half the size and below, which take somewhat longer a
+// row. So that none is computed in vain, m rows are cut into `whole` whole tiles and the rest in the cheapest way.
 constexpr int half_rows = tile_rows > 8 ? 8 : tile_rows > 4 ? 4 : tile_rows / 2;
 int64_t WholeTiles(int64_t m) {
-  int64_t best = m / tile_rows, least = half_rows;
-  for (int64_t whole = best; whole >= 0 && least > 0 && best - whole < half_rows; --whole) {
-    const int64_t left = (m - whole * tile_rows) % half_rows;
-    if (left < least) best = whole, least = left;
+  const auto cost = [](int64_t rows) { return 2 * rows + 3; };  // about cycles for each step along k
+  int64_t best = 0, least = -1;
+  for (int64_t whole = m / tile_rows; whole >= 0 && whole > m / tile_rows - half_rows; --whole) {
+    int64_t left = m - whole * tile_rows, sum = whole * cost(tile_rows);
+    for (int64_t rows = half_rows; rows > 0; left %= rows, rows /= 2) sum += left / rows * cost(rows);
+    if (least < 0 || sum < least) best = whole, least = sum;
   }
   return best;
 }

@@ -44,6 +44,8 @@ void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, in
 // Rows whose distance is a multiple of this lie in the same few lines of a first-level cache, which does not hold a
 // register tile's rows then.
 constexpr int64_t same_lines_bytes = 4096;
+// Columns that are multiplied with a block of A, at least: in place, after a copy, after one of rows so far apart.
+constexpr int64_t narrowest_task = 64, copying_task = 128, far_copying_task = 512;
 
 int64_t offset_of(int64_t index, const Extents& batch) {
   int64_t offset = 0;
@@ -65,6 +67,7 @@ template <class T>
 void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch) {
   const BlockOrder order = a.row_stride == 1 && a.column_stride != 1 ? BlockOrder::column_major : BlockOrder::row_major;
   const bool in_place = a.column_stride == 1 && a.row_stride * sizeof(T) % same_lines_bytes != 0;
+  const int64_t task = in_place ? narrowest_task : order == BlockOrder::column_major ? copying_task : far_copying_task;
   const auto locate_a = [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
     const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
     if (in_place) {
@@ -88,8 +91,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const auto locate_c = [&](int64_t m0, int64_t rows, T** c_rows) {
     for (int64_t i = 0; i < rows; ++i) c_rows[i] = c + (m0 + i) * shape.n;
   };
-  gemm<T>(shape, {locate_a, in_place, b.column_stride == 1 ? b.data : nullptr, b.row_stride, fill_b, locate_c},
-          scratch);
+  gemm<T>(shape, {locate_a, task, b.column_stride == 1 ? b.data : nullptr, b.row_stride, fill_b, locate_c}, scratch);
 }
 
 template <class T>
