@@ -12,7 +12,7 @@ template <class T>
 constexpr int64_t room_elements = 96 * 1024 / sizeof(T);
 // Rows of a register tile that are a multiple of this apart share a few lines of the first-level cache.
 constexpr int64_t same_lines_bytes = 4096;
-constexpr int64_t most_tasks = 64, narrowest_task = 128, most_parts = 16;
+constexpr int64_t most_tasks = 64, most_copying_tasks = 32, narrowest_task = 128, most_parts = 16;
 constexpr int64_t most_partial_bytes = 4 << 20;
 
 int64_t span_of(const WindowAxis& axis, int64_t positions) {
@@ -174,7 +174,9 @@ struct TransposedPlan {
     const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, cycles_of<T>(products) / 1e5));
     const int64_t fitting = most_partial_bytes / std::max<int64_t>(m * n * int64_t{sizeof(T)}, 1);
     plan.parts = std::clamp<int64_t>(std::min({wanted, fitting, plan.units / 2}), 1, most_parts);
-    plan.row_tasks = std::clamp<int64_t>(divide_up(wanted, plan.parts), 1, divide_up(m, 2 * gemm_block_rows));
+    // Each cut of the rows copies the lines again.
+    plan.row_tasks =
+        std::clamp<int64_t>(std::min(wanted, most_copying_tasks) / plan.parts, 1, divide_up(m, 2 * gemm_block_rows));
     plan.rows = divide_up(m, plan.row_tasks);
     plan.row_tasks = divide_up(m, plan.rows);
     return plan;

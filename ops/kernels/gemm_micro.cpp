@@ -118,7 +118,8 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
 // row. So that none is computed in vain, m rows are cut into `whole` whole tiles and the rest in the cheapest way.
 constexpr int half_rows = tile_rows > 8 ? 8 : tile_rows > 4 ? 4 : tile_rows / 2;
 int64_t WholeTiles(int64_t m) {
-  const auto cost = [](int64_t rows) { return 2 * rows + 3; };  // about cycles for each step along k
+  // About cycles for each step along k; a sum is ready for the next addition after four.
+  const auto cost = [](int64_t rows) { return std::max<int64_t>(2 * rows, 8) + 3; };
   int64_t best = 0, least = -1;
   for (int64_t whole = m / tile_rows; whole >= 0 && whole > m / tile_rows - half_rows; --whole) {
     int64_t left = m - whole * tile_rows, sum = whole * cost(tile_rows);
