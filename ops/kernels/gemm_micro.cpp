@@ -43,6 +43,16 @@ struct Panel {
   int64_t ahead_step;
 };
 
+// The first columns of a tile, one by one: kept apart, since every tile needs it.
+template <class T>
+HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, T* const* c_rows, int64_t c_column,
+                               int64_t columns, bool accumulate) {
+  for (int64_t r = 0; r < rows; ++r, tile += width) {
+    T* c = c_rows[r] + c_column;
+    for (int64_t j = 0; j < columns; ++j) c[j] = accumulate ? c[j] + tile[j] : tile[j];
+  }
+}
+
 // One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
 template <int rows, int vectors, class T>
 HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const Panel<T>& panel,
@@ -108,10 +118,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     HWY_UNROLL(2)
     for (int v = 0; v < vectors; ++v) hn::Store(sum[r][v], d, tile[r] + v * lanes);
   }
-  for (int r = 0; r < rows; ++r) {
-    T* c = c_rows[r] + c_column;
-    for (int64_t j = 0; j < columns; ++j) c[j] = accumulate ? c[j] + tile[r][j] : tile[r][j];
-  }
+  StoreColumns(tile[0], rows, vectors * lanes, c_rows, c_column, columns, accumulate);
 }
 
 // Rows that are left over by whole tiles are cut into tiles of half the size and below, which take somewhat longer a
