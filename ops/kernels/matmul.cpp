@@ -44,8 +44,9 @@ void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, in
 // Rows whose distance is a multiple of this lie in the same few lines of a first-level cache, which does not hold a
 // register tile's rows then.
 constexpr int64_t same_lines_bytes = 4096;
-// Columns that are multiplied with a block of A, at least: in place, after a copy, after one of rows so far apart.
-constexpr int64_t narrowest_task = 64, copying_task = 128, far_copying_task = 512;
+// Columns that are multiplied with a block of A, at least: in place, after a copy. One of rows so far apart is copied
+// twice at most.
+constexpr int64_t narrowest_task = 64, copying_task = 128;
 
 int64_t offset_of(int64_t index, const Extents& batch) {
   int64_t offset = 0;
@@ -67,7 +68,9 @@ template <class T>
 void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch) {
   const BlockOrder order = a.row_stride == 1 && a.column_stride != 1 ? BlockOrder::column_major : BlockOrder::row_major;
   const bool in_place = a.column_stride == 1 && a.row_stride * sizeof(T) % same_lines_bytes != 0;
-  const int64_t task = in_place ? narrowest_task : order == BlockOrder::column_major ? copying_task : far_copying_task;
+  const int64_t task = in_place                            ? narrowest_task
+                       : order == BlockOrder::column_major ? copying_task
+                                                           : std::max<int64_t>(512, shape.n / 2);
   const auto locate_a = [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
     const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
     if (in_place) {
