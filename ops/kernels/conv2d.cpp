@@ -1,8 +1,11 @@
 #include <telaio/ops/kernels/conv2d.hpp>
 #include <telaio/ops/kernels/conv2d_axes.hpp>
+#include <telaio/ops/kernels/conv2d_direct.hpp>
+#include <telaio/ops/kernels/conv2d_pool_parts.hpp>
 #include <telaio/ops/kernels/conv2d_windows.hpp>
 #include <telaio/ops/kernels/depthwise2d.hpp>
 #include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/kernels/transpose.hpp>
 
 #include <algorithm>
 
@@ -24,6 +27,23 @@ GemmShape weight_grad_shape(const Conv2dGeometry& g) {
   return {forward.k, forward.n, forward.m};
 }
 
+// Copying a window costs as much as multiplying it with a few of these columns.
+constexpr int64_t copying_task = 256;
+// For a B that is read where it is.
+constexpr auto nothing_to_fill = [](int64_t, int64_t, int64_t, int64_t, void*, int64_t) {};
+
+template <class T>
+Windows<T> forward_windows(const Conv2dGeometry& g, const T* image, int64_t group) {
+  const int64_t channels = g.c / g.groups;
+  return {image + group * channels, forward_rows(g), forward_columns(g), channels, g.c};
+}
+
+// Zeros of the padding times a filter that is finite are zeros. With few channels it is not worth looking.
+template <class T>
+bool may_skip_padding(const Conv2dGeometry& g, const T* filter) {
+  return g.c >= 8 && all_finite(filter, g.kh * g.kw * g.c / g.groups * g.o);
+}
+
 bool is_depthwise(const Conv2dGeometry& g) { return g.groups == g.c && g.groups > 1; }
 
 }  // namespace
@@ -35,7 +55,10 @@ int64_t conv2d_flops(const Conv2dGeometry& g) {
 
 template <class T>
 int64_t conv2d_scratch_bytes(const Conv2dGeometry& g) {
-  return is_depthwise(g) ? 0 : gemm_scratch_bytes<T>(forward_shape(g));
+  if (is_depthwise(g)) return 0;
+  const GemmShape shape = forward_shape(g);
+  if (is_direct(forward_windows<T>(g, nullptr, 0))) return packed_elements<T>(shape.n, shape.k) * int64_t{sizeof(T)};
+  return gemm_scratch_bytes<T>(shape, true);
 }
 
 template <class T>
@@ -43,21 +66,29 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
   if (is_depthwise(g)) return depthwise2d(g, image, filter, out);
   const GemmShape shape = forward_shape(g);
   for (int64_t group = 0; group < g.groups; ++group) {
-    const int64_t channels = g.c / g.groups;
-    const Windows<T> windows{image + group * channels, forward_rows(g), forward_columns(g), channels, g.c};
+    const Windows<T> windows = forward_windows(g, image, group);
     const int64_t first_out = group * shape.n;
+    const auto locate_out = [&](int64_t m0, int64_t rows, T** c_rows) {
+      for (int64_t i = 0; i < rows; ++i) c_rows[i] = out + (m0 + i) * g.o + first_out;
+    };
+    if (is_direct(windows)) {
+      const T* packed = filter;
+      if (g.o != micro_tile<T>().columns) {
+        const auto fill = [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
+          for (int64_t p = 0; p < depth; ++p) std::copy_n(filter + (k0 + p) * g.o + n0, columns, dst + p * pitch);
+        };
+        pack_panels<T>(shape.n, shape.k, gemm_block_depth<T>, fill, static_cast<T*>(scratch));
+        packed = static_cast<const T*>(scratch);
+      }
+      multiply_windows<T>({windows, g.n, shape.n, packed, may_skip_padding(g, filter), locate_out});
+      continue;
+    }
     gemm<T>(shape,
-            {BlockOrder::row_major,
-             [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
-               windows.copy(m0, rows, k0, depth, dst, gemm_block_depth<T>);
+            {[&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
+               windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
+               return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
              },
-             [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
-               const T* src = filter + k0 * g.o + first_out + n0;
-               for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * g.o, columns, dst + p * pitch);
-             },
-             [&](int64_t m0, int64_t rows, T** c_rows) {
-               for (int64_t i = 0; i < rows; ++i) c_rows[i] = out + (m0 + i) * g.o + first_out;
-             }},
+             copying_task, filter + first_out, g.o, nothing_to_fill, locate_out},
             scratch);
   }
 }
@@ -82,27 +113,36 @@ void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_
   const GradAxis y = grad_rows(g, ry), x = grad_columns(g, rx);
   const int64_t channels = g.c / g.groups, outs = g.o / g.groups;
   const Windows<T> windows{gy + group * outs, y.windows, x.windows, outs, g.o};
-  gemm<T>(input_grad_shape(g, y, x),
-          {BlockOrder::row_major,
-           [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
-             windows.copy(m0, rows, k0, depth, dst, gemm_block_depth<T>);
+  const GemmShape shape = input_grad_shape(g, y, x);
+  const auto fill_filter = [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
+    while (depth > 0) {  // a tap at a time
+      const int64_t tap = k0 / outs, q = k0 % outs, length = std::min(depth, outs - q);
+      const int64_t i = y.filter_tap + tap / x.windows.taps * y.tap_step;
+      const int64_t j = x.filter_tap + tap % x.windows.taps * x.tap_step;
+      transpose(filter + ((i * g.kw + j) * channels + n0) * g.o + group * outs + q, g.o, columns, length, dst, pitch);
+      k0 += length;
+      depth -= length;
+      dst += length * pitch;
+    }
+  };
+  const auto locate_gx = [&](int64_t m0, int64_t rows, T** c_rows) {
+    const int64_t xs = x.windows.positions, ys = y.windows.positions;
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t m = m0 + i, h = ry + m / xs % ys * g.stride_h, w = rx + m % xs * g.stride_w;
+      c_rows[i] = gx + ((m / xs / ys * g.h + h) * g.w + w) * g.c + group * channels;
+    }
+  };
+  if (shape.m > 0 && is_direct(windows)) {
+    pack_panels<T>(shape.n, shape.k, gemm_block_depth<T>, fill_filter, static_cast<T*>(scratch));
+    return multiply_windows<T>(
+        {windows, g.n, shape.n, static_cast<const T*>(scratch), may_skip_padding(g, filter), locate_gx});
+  }
+  gemm<T>(shape,
+          {[&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
+             windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
+             return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
            },
-           [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
-             for (int64_t p = 0; p < depth; ++p, dst += pitch) {
-               const int64_t tap = (k0 + p) / outs, q = (k0 + p) % outs;
-               const int64_t i = y.filter_tap + tap / x.windows.taps * y.tap_step;
-               const int64_t j = x.filter_tap + tap % x.windows.taps * x.tap_step;
-               const T* src = filter + ((i * g.kw + j) * channels + n0) * g.o + group * outs + q;
-               for (int64_t ch = 0; ch < columns; ++ch) dst[ch] = src[ch * g.o];
-             }
-           },
-           [&](int64_t m0, int64_t rows, T** c_rows) {
-             const int64_t xs = x.windows.positions, ys = y.windows.positions;
-             for (int64_t i = 0; i < rows; ++i) {
-               const int64_t m = m0 + i, h = ry + m / xs % ys * g.stride_h, w = rx + m % xs * g.stride_w;
-               c_rows[i] = gx + ((m / xs / ys * g.h + h) * g.w + w) * g.c + group * channels;
-             }
-           }},
+           copying_task, nullptr, 0, fill_filter, locate_gx},
           scratch);
 }
 
@@ -120,7 +160,10 @@ void conv2d_input_grad(const Conv2dGeometry& g, const T* gy, const T* filter, T*
 
 template <class T>
 int64_t conv2d_weight_grad_scratch_bytes(const Conv2dGeometry& g) {
-  return is_depthwise(g) ? depthwise2d_weight_grad_scratch_bytes<T>(g) : gemm_scratch_bytes<T>(weight_grad_shape(g));
+  if (is_depthwise(g)) return depthwise2d_weight_grad_scratch_bytes<T>(g);
+  const Windows<T> windows = forward_windows<T>(g, nullptr, 0);
+  if (is_direct_transposed(windows)) return multiply_windows_transposed_scratch_bytes(windows, g.n, g.o);
+  return gemm_scratch_bytes<T>(weight_grad_shape(g), true);
 }
 
 template <class T>
@@ -128,18 +171,15 @@ void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T*
   if (is_depthwise(g)) return depthwise2d_weight_grad(g, image, gy, gw, scratch);
   const GemmShape shape = weight_grad_shape(g);
   for (int64_t group = 0; group < g.groups; ++group) {
-    const int64_t channels = g.c / g.groups;
-    const Windows<T> windows{image + group * channels, forward_rows(g), forward_columns(g), channels, g.c};
+    const Windows<T> windows = forward_windows(g, image, group);
+    if (is_direct_transposed(windows)) return multiply_windows_transposed(windows, g.n, g.o, gy, gw, scratch);
     const int64_t first_out = group * shape.n;
     gemm<T>(shape,
-            {BlockOrder::column_major,
-             [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
-               windows.copy(k0, depth, m0, rows, dst, gemm_block_rows);
+            {[&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
+               windows.copy(k0, depth, m0, rows, block, gemm_block_rows);
+               return rows_of_block(BlockOrder::column_major, rows, block, a_rows);
              },
-             [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
-               const T* src = gy + k0 * g.o + first_out + n0;
-               for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * g.o, columns, dst + p * pitch);
-             },
+             copying_task, gy + first_out, g.o, nothing_to_fill,
              [&](int64_t m0, int64_t rows, T** c_rows) {
                for (int64_t i = 0; i < rows; ++i) c_rows[i] = gw + (m0 + i) * g.o + first_out;
              }},

@@ -9,8 +9,8 @@
 // contribute 0·filter, so an infinite filter value gives NaN there, as with an image that had been padded with zeros.
 // An infinity or NaN in the image reaches just the outputs whose window holds it.
 //
-// Each of the three is a matrix product whose windows are copied block by block (conv2d_windows.hpp), never as a whole;
-// groups of one channel go to depthwise2d.hpp.
+// Each of the three is a matrix product. Its windows are read in the images where they lie (conv2d_direct.hpp), or copied
+// block by block (conv2d_windows.hpp), never as a whole; groups of one channel go to depthwise2d.hpp.
 #pragma once
 
 #include <cstdint>

@@ -12,9 +12,11 @@ constexpr int64_t scratch_alignment = 64;
 // Multiply-adds that a core with two 512-bit units does in 100k cycles: a task's worth of work.
 template <class T>
 constexpr double task_products = 100'000.0 * 2 * 64 / sizeof(T);
-// More tasks than this do not balance better. A task repacks its block of A for its columns, so columns are cut only
-// down to a width that hides this; partial products cost memory, so a long k is cut last and into few parts.
-constexpr int64_t most_tasks = 64, narrowest_task = 128, most_parts = 16;
+// More tasks than this do not balance better; partial products cost memory, so a long k is cut last and into few parts,
+// as many as if the other tasks were no smaller than this.
+constexpr int64_t most_tasks = 64, most_parts = 16, part_rows = 64, part_columns = 64;
+// Reading an element of B takes as long as multiplying it with this many rows.
+constexpr int64_t few_rows = 16;
 
 // How the work is cut. The parts of k change the order of additions, so they follow from the shape alone; rows and
 // columns may follow the SIMD target's register tile.
@@ -25,45 +27,52 @@ struct Plan {
   int64_t row_tasks, column_tasks, parts;
   int64_t blocks, depth;  // blocks along k, and the depth of all but the last
 
-  explicit Plan(const GemmShape& s) {
-    const MicroTile tile = micro_tile<T>();
-    panel = tile.columns;
-    rows = gemm_block_rows / tile.rows * tile.rows;
-    row_tasks = divide_up(s.m, rows);
+  explicit Plan(const GemmShape& s, int64_t narrowest_task = 64) {
+    panel = micro_tile<T>().columns;
     blocks = std::max<int64_t>(divide_up(s.k, gemm_block_depth<T>), 1);
     depth = std::max<int64_t>(divide_up(s.k, blocks), 1);
     blocks = std::max<int64_t>(divide_up(s.k, depth), 1);
 
-    const double products = static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
+    const double products =
+        static_cast<double>(std::max(s.m, few_rows)) * static_cast<double>(s.n) * static_cast<double>(s.k);
     const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, products / task_products<T>));
-    column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1,
-                                       std::max<int64_t>(s.n / narrowest_task, 1));
+    const int64_t most_columns = std::max<int64_t>(s.n / (s.m <= few_rows ? panel : narrowest_task), 1);
+    // Blocks of A as large as may be, so that a panel of B serves many rows, or half as large for more tasks.
+    row_tasks = divide_up(s.m, gemm_block_rows);
+    if (2 * row_tasks * most_columns < wanted) row_tasks = divide_up(s.m, gemm_block_rows / 2);
+    rows = round_up(divide_up(s.m, std::max<int64_t>(row_tasks, 1)), 2);  // even: so that tiles fit
+    row_tasks = rows > 0 ? divide_up(s.m, rows) : 0;
+    column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1, most_columns);
     columns = round_up(divide_up(s.n, column_tasks), panel);
     column_tasks = columns > 0 ? divide_up(s.n, columns) : 0;
 
-    const int64_t tiles = divide_up(s.m, gemm_block_rows) * std::max<int64_t>(s.n / narrowest_task, 1);
+    const int64_t tiles = divide_up(s.m, part_rows) * std::max<int64_t>(s.n / part_columns, 1);
     parts =
         tiles > 0 ? std::clamp<int64_t>(wanted / tiles, 1, std::min(most_parts, std::max<int64_t>(blocks / 2, 1))) : 1;
   }
 
-  int64_t packed_elements(const GemmShape& s) const { return round_up(s.n, panel) * s.k; }
   int64_t partial_elements(const GemmShape& s) const { return parts > 1 ? parts * s.m * s.n : 0; }
 };
 
 template <class T>
-void pack_b(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, T* packed) {
-  const int64_t panels = divide_up(s.n, plan.panel);
-  const int64_t grain = grain_for(static_cast<double>(plan.depth * plan.panel));
-  parallel_for(panels * plan.blocks, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t n0 = i / plan.blocks * plan.panel, k0 = i % plan.blocks * plan.depth;
-      const int64_t depth = std::min(plan.depth, s.k - k0), columns = std::min(plan.panel, s.n - n0);
-      T* dst = packed + n0 * s.k + k0 * plan.panel;
-      operands.fill_b(k0, depth, n0, columns, dst, plan.panel);
-      for (int64_t p = 0; columns < plan.panel && p < depth; ++p)
-        std::fill(dst + p * plan.panel + columns, dst + (p + 1) * plan.panel, T(0));
-    }
-  });
+void pack_panel(const FillB<T>& fill_b, int64_t k0, int64_t depth, int64_t n0, int64_t columns, int64_t width, T* dst) {
+  fill_b(k0, depth, n0, columns, dst, width);
+  for (int64_t p = 0; columns < width && p < depth; ++p)
+    std::fill(dst + p * width + columns, dst + (p + 1) * width, T(0));
+}
+
+// The product of a block of A with rows k0.. and columns n0.. of a B that nobody else needs: packed a panel at a time.
+template <class T>
+void multiply_and_pack(BlockProduct<T> product, const GemmOperands<T>& operands, int64_t k0, int64_t n0) {
+  alignas(scratch_alignment) T panel[gemm_block_depth<T> * widest_micro_tile<T>];
+  const int64_t width = product.b_row_step, end = n0 + product.n;
+  product.b = panel;
+  for (; n0 < end; n0 += width) {
+    product.n = std::min(width, end - n0);
+    product.c_column = n0;
+    pack_panel(operands.fill_b, k0, product.run_length, n0, product.n, width, panel);
+    multiply_block(product);
+  }
 }
 
 // One task: rows m0.., columns n0.. of C, summed over part `part` of k, into C itself or into a partial product.
@@ -71,6 +80,7 @@ template <class T>
 void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, const T* packed, T* partial,
               int64_t part, int64_t m0, int64_t n0) {
   alignas(scratch_alignment) T a[gemm_block_rows * gemm_block_depth<T>];
+  const T* a_rows[gemm_block_rows];
   T* c_rows[gemm_block_rows];
   const int64_t rows = std::min(plan.rows, s.m - m0), columns = std::min(plan.columns, s.n - n0);
   if (partial) {
@@ -81,18 +91,28 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
   const int64_t first = plan.blocks * part / plan.parts, last = plan.blocks * (part + 1) / plan.parts;
   for (int64_t block = first; block < last; ++block) {
     const int64_t k0 = block * plan.depth, depth = std::min(plan.depth, s.k - k0);
-    operands.fill_a(m0, rows, k0, depth, a);
-    multiply_block<T>({.m = rows,
-                       .n = columns,
-                       .k = depth,
-                       .a = a,
-                       .a_order = operands.a_order,
-                       .b = packed + n0 * s.k + k0 * plan.panel,
-                       .b_panel_step = s.k * plan.panel,
-                       .b_row_step = plan.panel,
-                       .c_rows = c_rows,
-                       .c_column = n0,
-                       .accumulate = block > first});
+    const int64_t a_step = operands.locate_a(m0, rows, k0, depth, a, a_rows);
+    BlockProduct<T> product{.m = rows,
+                            .n = columns,
+                            .run_length = depth,
+                            .a_rows = a_rows,
+                            .a_step = a_step,
+                            .b = nullptr,
+                            .b_panel_step = s.k * plan.panel,
+                            .b_row_step = plan.panel,
+                            .c_rows = c_rows,
+                            .c_column = n0,
+                            .accumulate = block > first};
+    if (operands.b != nullptr) {
+      product.b = operands.b + k0 * operands.b_row_stride + n0;
+      product.b_row_step = operands.b_row_stride;
+      multiply_block_in_place(product);
+    } else if (packed == nullptr) {
+      multiply_and_pack(product, operands, k0, n0);
+    } else {
+      product.b = packed + n0 * s.k + k0 * plan.panel;
+      multiply_block(product);
+    }
   }
 }
 
@@ -114,10 +134,52 @@ void add_parts(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& o
 }  // namespace
 
 template <class T>
-int64_t gemm_scratch_bytes(const GemmShape& s) {
+int64_t packed_elements(int64_t n, int64_t k) {
+  return round_up(n, micro_tile<T>().columns) * k;
+}
+
+template <class T>
+void pack_panels(int64_t n, int64_t k, int64_t most_depth, const FillB<T>& fill_b, T* packed) {
+  const int64_t width = micro_tile<T>().columns, panels = divide_up(n, width), blocks = divide_up(k, most_depth);
+  const int64_t grain = grain_for(static_cast<double>(most_depth * width));
+  parallel_for(panels * blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n0 = i / blocks * width, k0 = i % blocks * most_depth;
+      const int64_t depth = std::min(most_depth, k - k0), columns = std::min(width, n - n0);
+      pack_panel(fill_b, k0, depth, n0, columns, width, packed + n0 * k + k0 * width);
+    }
+  });
+}
+
+template <class T>
+void multiply_block_in_place(BlockProduct<T> product) {
+  alignas(scratch_alignment) T panel[gemm_block_depth<T> * widest_micro_tile<T>];
+  const int64_t width = micro_tile<T>().columns, n = product.n, whole = n / width * width;
+  const int64_t k = product.runs * product.run_length, stride = product.b_row_step;
+  product.b_panel_step = width;
+  product.b_copy = stride == width ? nullptr : panel;
+  product.n = whole;
+  multiply_block(product);
+  if (whole == n) return;
+  // The last columns are copied beforehand: a panel is read as a whole.
+  const T* src = product.b + whole;
+  for (int64_t p = 0; p < k; ++p, src += stride) {
+    std::copy_n(src, n - whole, panel + p * width);
+    std::fill_n(panel + p * width + n - whole, width - (n - whole), T(0));
+  }
+  product.n = n - whole;
+  product.b = panel;
+  product.b_row_step = width;
+  product.b_copy = nullptr;
+  product.c_column += whole;
+  multiply_block(product);
+}
+
+template <class T>
+int64_t gemm_scratch_bytes(const GemmShape& s, bool b_in_memory) {
   if (s.m == 0 || s.n == 0 || s.k == 0) return 0;
   const Plan<T> plan(s);
-  return round_up(plan.packed_elements(s) * sizeof(T), scratch_alignment) +
+  return round_up(b_in_memory ? 0 : packed_elements<T>(s.n, s.k) * sizeof(T), scratch_alignment) +
          round_up(plan.partial_elements(s) * sizeof(T), scratch_alignment);
 }
 
@@ -132,11 +194,12 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
     }
     return;
   }
-  const Plan<T> plan(s);
-  T* packed = static_cast<T*>(scratch);
-  T* partial = nullptr;
-  if (plan.parts > 1) partial = packed + round_up(plan.packed_elements(s), scratch_alignment / sizeof(T));
-  pack_b(s, plan, operands, packed);
+  const Plan<T> plan(s, operands.narrowest_task);
+  const bool pack_once = operands.b == nullptr && plan.row_tasks > 1;
+  const int64_t elements = pack_once ? packed_elements<T>(s.n, s.k) : 0;
+  T* packed = pack_once ? static_cast<T*>(scratch) : nullptr;
+  T* partial = plan.parts > 1 ? static_cast<T*>(scratch) + round_up(elements, scratch_alignment / sizeof(T)) : nullptr;
+  if (pack_once) pack_panels<T>(s.n, s.k, plan.depth, operands.fill_b, packed);
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
   const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);
@@ -151,9 +214,14 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
   if (partial) add_parts(s, plan, operands, partial);
 }
 
-template int64_t gemm_scratch_bytes<float>(const GemmShape&);
-template int64_t gemm_scratch_bytes<double>(const GemmShape&);
-template void gemm(const GemmShape&, const GemmOperands<float>&, void*);
-template void gemm(const GemmShape&, const GemmOperands<double>&, void*);
+#define TELAIO_INSTANTIATE(T)                                                \
+  template int64_t packed_elements<T>(int64_t, int64_t);                     \
+  template void pack_panels(int64_t, int64_t, int64_t, const FillB<T>&, T*); \
+  template void multiply_block_in_place(BlockProduct<T>);                    \
+  template int64_t gemm_scratch_bytes<T>(const GemmShape&, bool);            \
+  template void gemm(const GemmShape&, const GemmOperands<T>&, void*);
+TELAIO_INSTANTIATE(float)
+TELAIO_INSTANTIATE(double)
+#undef TELAIO_INSTANTIATE
 
 }  // namespace telaio::kernels

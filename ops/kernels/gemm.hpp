@@ -1,8 +1,10 @@
 // Matrix multiply: a blocked driver that convolutions share, and the products of plain matrices.
 //
-// The driver follows GotoBLAS and BLIS (Van Zee and van de Geijn, "BLIS", ACM TOMS 41:3, 2015): B is packed once into
-// panels as wide as the register tile; each task owns some rows and columns of C and fills one cache-sized block of A
-// at a time. Operands come through callbacks, so they need not exist as matrices.
+// The driver follows GotoBLAS and BLIS (Van Zee and van de Geijn, "BLIS", ACM TOMS 41:3, 2015): panels of B as wide as
+// the register tile pass by a cache-sized block of A; each task owns some rows and columns of C. Unlike there, B is not
+// packed beforehand where its rows are contiguous: the first tile of rows packs a panel in passing, which costs two
+// stores beside some twenty multiply-adds and saves a pass through memory. Operands come through callbacks, so they
+// need not exist as matrices.
 //
 // NaN and infinity propagate: no zero is skipped, and padding never meets an element that is stored.
 #pragma once
@@ -19,28 +21,55 @@ struct GemmShape {
   int64_t m, n, k;
 };
 
+/// Writes B[k0 .. k0+depth, n0 .. n0+columns] to dst, element (p, j) at p * pitch + j.
+template <class T>
+using FillB = FunctionRef<void(int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch)>;
+
 /// Where the driver finds the two factors and puts the product of C = A·B, [m,k]·[k,n] → [m,n].
 template <class T>
 struct GemmOperands {
-  /// The order in which fill_a writes.
-  BlockOrder a_order;
-  /// Writes A[m0 .. m0+rows, k0 .. k0+depth] to dst in that order (rows <= gemm_block_rows, depth <= gemm_block_depth).
-  FunctionRef<void(int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst)> fill_a;
-  /// Writes B[k0 .. k0+depth, n0 .. n0+columns] to dst, element (p, j) at p * pitch + j. Packed elements beyond
-  /// `columns` are the driver's.
-  FunctionRef<void(int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch)> fill_b;
+  /// Finds A[m0 .. m0+rows, k0 .. k0+depth] (rows <= gemm_block_rows, depth <= gemm_block_depth): writes the addresses
+  /// of its rows and returns how far apart the elements of a row are. It may copy them to `block`, which has room for a
+  /// block in either BlockOrder.
+  FunctionRef<int64_t(int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows)> locate_a;
+  /// The columns of C that pay for finding a block of A: tasks are no narrower, unless C is.
+  int64_t narrowest_task;
+  /// B in memory where its rows are contiguous, and how far apart they are; else null, and fill_b is called.
+  const T* b;
+  int64_t b_row_stride;
+  FillB<T> fill_b;
   /// Writes the addresses of C's rows m0 .. m0+rows, each n contiguous elements; they need not be evenly spaced.
   FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;
 };
 
-/// Bytes of scratch that gemm needs: the packed copy of B and, when a long k is split, the partial products.
+/// What locate_a does after a copy in that order: the addresses of the rows, and the step that it returns.
 template <class T>
-int64_t gemm_scratch_bytes(const GemmShape& shape);
+int64_t rows_of_block(BlockOrder order, int64_t rows, const T* block, const T** a_rows) {
+  const int64_t pitch = order == BlockOrder::row_major ? gemm_block_depth<T> : 1;
+  for (int64_t i = 0; i < rows; ++i) a_rows[i] = block + i * pitch;
+  return order == BlockOrder::row_major ? 1 : gemm_block_rows;
+}
+
+/// Bytes of scratch that gemm needs: the packed copy of B where that is not in memory, and, when a long k is split, the
+/// partial products.
+template <class T>
+int64_t gemm_scratch_bytes(const GemmShape& shape, bool b_in_memory = false);
 
 /// Computes C, overwriting it; k = 0 gives zeros. Where C is too small to occupy many cores and k is long, k is cut
 /// into parts whose number depends on the shape alone, and the partial products are added in order.
 template <class T>
 void gemm(const GemmShape& shape, const GemmOperands<T>& operands, void* scratch);
+
+/// What the driver is made of, for others that multiply blocks. Packs B, [k, n], into panels k deep, one behind the
+/// other, of packed_elements(n, k) in all; fill_b is asked for a panel's width and at most most_depth rows at a time.
+template <class T>
+int64_t packed_elements(int64_t n, int64_t k);
+template <class T>
+void pack_panels(int64_t n, int64_t k, int64_t most_depth, const FillB<T>& fill_b, T* packed);
+/// multiply_block for a B in memory, from product.b on, whose contiguous rows are product.b_row_step apart;
+/// b_panel_step and b_copy are ignored. At most gemm_block_depth columns of A.
+template <class T>
+void multiply_block_in_place(BlockProduct<T> product);
 
 /// A matrix in memory; strides in elements, of any sign, 0 to repeat.
 template <class T>

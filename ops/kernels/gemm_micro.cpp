@@ -29,34 +29,75 @@ MicroTile TileOf() {
   return {tile_rows, tile_vectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))};
 }
 
+// Into the second-level cache: the first has no room to spare.
+void prefetch(const void* address) { __builtin_prefetch(address, 0, 2); }
+
+// A panel of B, whose rows are `step` apart. `copy`, unless null, is where to put it, and `ahead` the panel that is
+// needed next.
+template <class T>
+struct Panel {
+  const T* b;
+  int64_t step;
+  T* copy;
+  const T* ahead;
+  int64_t ahead_step;
+};
+
+// The first columns of a tile, one by one: kept apart, since every tile needs it.
+template <class T>
+HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, T* const* c_rows, int64_t c_column,
+                               int64_t columns, bool accumulate) {
+  for (int64_t r = 0; r < rows; ++r, tile += width) {
+    T* c = c_rows[r] + c_column;
+    for (int64_t j = 0; j < columns; ++j) c[j] = accumulate ? c[j] + tile[j] : tile[j];
+  }
+}
+
 // One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
-template <int rows, int vectors, BlockOrder order, class T>
-HWY_NOINLINE void MultiplyTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, int64_t b_step, int64_t k,
-                               T* const* c_rows, int64_t c_column, int64_t columns, bool accumulate) {
+template <int rows, int vectors, class T>
+HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const Panel<T>& panel,
+                               T* const* c_rows, int64_t c_column, int64_t columns) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int64_t lanes = hn::MaxLanes(d);
-  constexpr int64_t row_step = order == BlockOrder::row_major ? gemm_block_depth<T> : 1;
-  constexpr int64_t k_step = order == BlockOrder::row_major ? 1 : gemm_block_rows;
 
   V sum[rows][vectors];
+  const T* row[rows];
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) {
+    row[r] = a_rows[r];
+    prefetch(c_rows[r] + c_column);  // read or written at the end: it may lie far away
+    if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
     HWY_UNROLL(2)
     for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
   }
-  for (int64_t p = 0; p < k; ++p) {
-    V b_row[vectors];
-    HWY_UNROLL(2)
-    for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
-    HWY_UNROLL(16)
-    for (int r = 0; r < rows; ++r) {
-      const V a_element = hn::Set(d, a[r * row_step]);
+  const int64_t length = block.run_length, step = block.a_step, b_step = panel.step, ahead_step = panel.ahead_step;
+  const T* HWY_RESTRICT b = panel.b;
+  const T* ahead = panel.ahead;
+  T* HWY_RESTRICT copy = panel.copy;
+  const bool accumulate = block.accumulate;
+  for (int64_t run = 0; run < block.runs; ++run) {
+    int64_t at = run * block.a_run_step;
+    for (int64_t p = 0; p < length; ++p, at += step) {
+      V b_row[vectors];
       HWY_UNROLL(2)
-      for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
+      for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
+      if (copy != nullptr) {
+        HWY_UNROLL(2)
+        for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
+        copy += tile_vectors * lanes;
+      }
+      b += b_step;
+      prefetch(ahead);
+      if (vectors > 1) prefetch(ahead + lanes);
+      ahead += ahead_step;
+      HWY_UNROLL(16)
+      for (int r = 0; r < rows; ++r) {
+        const V a_element = hn::Set(d, row[r][at]);
+        HWY_UNROLL(2)
+        for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
+      }
     }
-    a += k_step;
-    b += b_step;
   }
 
   if (columns == vectors * lanes) {
@@ -77,47 +118,60 @@ HWY_NOINLINE void MultiplyTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
     HWY_UNROLL(2)
     for (int v = 0; v < vectors; ++v) hn::Store(sum[r][v], d, tile[r] + v * lanes);
   }
-  for (int r = 0; r < rows; ++r) {
-    T* c = c_rows[r] + c_column;
-    for (int64_t j = 0; j < columns; ++j) c[j] = accumulate ? c[j] + tile[r][j] : tile[r][j];
-  }
+  StoreColumns(tile[0], rows, vectors * lanes, c_rows, c_column, columns, accumulate);
 }
 
-// One panel of B against all rows of the block: whole tiles, then the rest in halving steps, so that no row is
-// computed in vain and none beyond the block is read.
-template <int rows, int vectors, BlockOrder order, class T>
-void MultiplyPanel(const BlockProduct<T>& block, const T* b, int64_t c_column, int64_t columns, int64_t i) {
-  constexpr int64_t row_step = order == BlockOrder::row_major ? gemm_block_depth<T> : 1;
-  for (; i + rows <= block.m; i += rows) {
-    MultiplyTile<rows, vectors, order>(block.a + i * row_step, b, block.b_row_step, block.k, block.c_rows + i, c_column,
-                                       columns, block.accumulate);
+// Rows that are left over by whole tiles are cut into tiles of half the size and below, which take somewhat longer a
+// row. So that none is computed in vain, m rows are cut into `whole` whole tiles and the rest in the cheapest way.
+constexpr int half_rows = tile_rows > 8 ? 8 : tile_rows > 4 ? 4 : tile_rows / 2;
+int64_t WholeTiles(int64_t m) {
+  // About cycles for each step along k; a sum is ready for the next addition after four.
+  const auto cost = [](int64_t rows) { return std::max<int64_t>(2 * rows, 8) + 3; };
+  int64_t best = 0, least = -1;
+  for (int64_t whole = m / tile_rows; whole >= 0 && whole > m / tile_rows - half_rows; --whole) {
+    int64_t left = m - whole * tile_rows, sum = whole * cost(tile_rows);
+    for (int64_t rows = half_rows; rows > 0; left %= rows, rows /= 2) sum += left / rows * cost(rows);
+    if (least < 0 || sum < least) best = whole, least = sum;
+  }
+  return best;
+}
+
+// One panel of B against all rows of the block.
+template <int rows, int vectors, class T>
+void MultiplyRows(const BlockProduct<T>& block, int64_t end, Panel<T>& panel, int64_t c_column, int64_t columns,
+                  int64_t i) {
+  for (; i + rows <= end; i += rows) {
+    MultiplyTile<rows, vectors>(block, block.a_rows + i, panel, block.c_rows + i, c_column, columns);
+    if (panel.copy != nullptr) panel.b = panel.copy, panel.step = tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+    panel.copy = nullptr;
+    panel.ahead = panel.b, panel.ahead_step = panel.step;  // one tile has asked for it
   }
   if constexpr (rows > 1) {
-    constexpr int fewer = rows > 8 ? 8 : rows > 4 ? 4 : rows / 2;
-    if (i < block.m) MultiplyPanel<fewer, vectors, order>(block, b, c_column, columns, i);
-  }
-}
-
-template <BlockOrder order, class T>
-void MultiplyPanels(const BlockProduct<T>& block) {
-  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
-  constexpr int64_t panel = tile_vectors * lanes;
-  static_assert(panel <= widest_micro_tile<T>);
-  const T* b = block.b;
-  for (int64_t j = 0; j < block.n; j += panel, b += block.b_panel_step) {
-    const int64_t columns = std::min(panel, block.n - j);
-    if (columns > lanes) {
-      MultiplyPanel<tile_rows, tile_vectors, order>(block, b, block.c_column + j, columns, 0);
-    } else {
-      MultiplyPanel<tile_rows, 1, order>(block, b, block.c_column + j, columns, 0);
-    }
+    constexpr int fewer = rows > half_rows ? half_rows : rows / 2;
+    if (i < block.m) MultiplyRows<fewer, vectors>(block, block.m, panel, c_column, columns, i);
   }
 }
 
 template <class T>
 void MultiplyBlock(const BlockProduct<T>& block) {
-  if (block.a_order == BlockOrder::row_major) return MultiplyPanels<BlockOrder::row_major>(block);
-  return MultiplyPanels<BlockOrder::column_major>(block);
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  constexpr int64_t width = tile_vectors * lanes;
+  static_assert(width <= widest_micro_tile<T>);
+  const int64_t whole = WholeTiles(block.m) * tile_rows;
+  for (int64_t j = 0; j < block.n; j += width) {
+    const T* b = block.b + j / width * block.b_panel_step;
+    Panel<T> panel{.b = b,
+                   .step = block.b_row_step,
+                   .copy = block.m > tile_rows ? block.b_copy : nullptr,
+                   .ahead = j + width < block.n ? b + block.b_panel_step : b,
+                   .ahead_step = block.b_row_step};
+    const int64_t columns = std::min(width, block.n - j);
+    if (columns > lanes) {
+      MultiplyRows<tile_rows, tile_vectors>(block, whole, panel, block.c_column + j, columns, 0);
+    } else {
+      MultiplyRows<tile_rows, 1>(block, whole, panel, block.c_column + j, columns, 0);
+    }
+  }
 }
 
 MicroTile TileF32() { return TileOf<float>(); }

@@ -5,14 +5,15 @@
 
 namespace telaio::kernels {
 
-/// The largest block of A: its rows, and its columns for each type. Such a block takes 48 KB, lives on the stack of the
-/// task that fills it and stays in the second-level cache while the panels of B pass by; a panel of B as deep as the
-/// block takes 24 KB on AVX-512, which the first-level cache holds. Half or a third more depth measured the same.
-inline constexpr int64_t gemm_block_rows = 64;
+/// The largest block of A: its rows, and its columns for each type. A block that is copied takes 96 KB, lives on the
+/// stack of the task that fills it and stays in the second-level cache while the panels of B pass by; a panel of B as
+/// deep as the block takes 24 KB on AVX-512, which the first-level cache holds. Half or a third more depth measured the
+/// same.
+inline constexpr int64_t gemm_block_rows = 128;
 template <class T>
-inline constexpr int64_t gemm_block_depth = 768 / sizeof(T);
+inline constexpr int64_t gemm_block_depth = 1024 / sizeof(T);
 
-/// How a block of A lies in memory: whichever way its source lies, so that filling it is a copy and not a
+/// How a copied block of A lies in memory: whichever way its source lies, so that filling it is a copy and not a
 /// transposition.
 enum class BlockOrder {
   row_major,     ///< element (i, p) at i * gemm_block_depth<T> + p
@@ -29,16 +30,25 @@ MicroTile micro_tile();
 template <class T>
 inline constexpr int64_t widest_micro_tile = 128 / sizeof(T);
 
-/// C (+)= A·B for [m,k]·[k,n] with m <= gemm_block_rows, k <= gemm_block_depth<T>. B is a row of panels as wide as the
-/// register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart. Columns of the last panel
-/// beyond n are read and multiplied but never stored. Row i of C starts at c_rows[i] + c_column.
+/// C (+)= A·B for [m,k]·[k,n].
+///
+/// A is read where it lies: its k columns are `runs` runs of run_length each, and element (i, run * run_length + j) is
+/// a_rows[i][run * a_run_step + j * a_step].
+///
+/// B is a row of panels as wide as the register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart.
+/// Columns of the last panel beyond n are read and multiplied but never stored. Where the rows of a panel are far
+/// apart, b_copy is room for one panel: the first tile of rows writes it in passing, and the others read that.
+///
+/// Row i of C starts at c_rows[i] + c_column.
 template <class T>
 struct BlockProduct {
-  int64_t m, n, k;
-  const T* a;
-  BlockOrder a_order;
+  int64_t m, n;
+  int64_t runs = 1, run_length;
+  const T* const* a_rows;
+  int64_t a_run_step = 0, a_step;
   const T* b;
-  int64_t b_panel_step, b_row_step;
+  int64_t b_panel_step = 0, b_row_step;
+  T* b_copy = nullptr;
   T* const* c_rows;
   int64_t c_column;
   bool accumulate;  ///< add to C instead of overwriting it

@@ -1,4 +1,5 @@
 #include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/kernels/transpose.hpp>
 
 #include <algorithm>
 
@@ -32,67 +33,20 @@ void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, in
   for (int64_t i = 0; i < rows; ++i, src += a.row_stride, dst += gemm_block_depth<T>) {
     if (a.column_stride == 1) {
       std::copy_n(src, depth, dst);
+      // What the next block takes of this row, while this one is multiplied: it is on a page of its own.
+      for (int64_t p = 0; p < depth; p += 64 / int64_t{sizeof(T)}) __builtin_prefetch(src + depth + p, 0, 2);
     } else {
       for (int64_t p = 0; p < depth; ++p) dst[p] = src[p * a.column_stride];
     }
   }
 }
 
-// A product of few rows would spend its time packing B, so where the rows of B are contiguous it reads B in place.
-// Packing an element costs about as much as multiplying it with this many rows (measured).
-constexpr int64_t few_rows = 16;
-
-template <class T>
-bool reads_b_in_place(const GemmShape& s, const MatrixView<T>& b) {
-  return s.m <= few_rows && b.column_stride == 1 && s.k > 0;
-}
-
-// Columns [n0, n0 + n) of a product of few rows; only these columns of B are read.
-template <class T>
-void multiply_in_place(const GemmShape& s, const MatrixView<T>& a, const MatrixView<T>& b, T* c, int64_t n0, int64_t n,
-                       int64_t panel) {
-  alignas(64) T block[few_rows * gemm_block_depth<T>];
-  alignas(64) T last_panel[gemm_block_depth<T> * widest_micro_tile<T>];
-  T* c_rows[few_rows];
-  for (int64_t i = 0; i < s.m; ++i) c_rows[i] = c + i * s.n;
-  const int64_t whole = n / panel * panel;  // the rest is copied: a panel is read as a whole
-  for (int64_t k0 = 0; k0 < s.k; k0 += gemm_block_depth<T>) {
-    const int64_t depth = std::min(gemm_block_depth<T>, s.k - k0);
-    const T* b_rows = b.data + k0 * b.row_stride + n0;
-    copy_block(a, 0, s.m, k0, depth, block);
-    BlockProduct<T> product{.m = s.m,
-                            .n = whole,
-                            .k = depth,
-                            .a = block,
-                            .a_order = BlockOrder::row_major,
-                            .b = b_rows,
-                            .b_panel_step = panel,
-                            .b_row_step = b.row_stride,
-                            .c_rows = c_rows,
-                            .c_column = n0,
-                            .accumulate = k0 > 0};
-    multiply_block(product);
-    if (whole == n) continue;
-    std::fill_n(last_panel, depth * panel, T(0));
-    for (int64_t p = 0; p < depth; ++p)
-      std::copy_n(b_rows + p * b.row_stride + whole, n - whole, last_panel + p * panel);
-    product.n = n - whole;
-    product.b = last_panel;
-    product.b_row_step = panel;
-    product.c_column = n0 + whole;
-    multiply_block(product);
-  }
-}
-
-template <class T>
-void matmul_of_few_rows(const GemmShape& s, const MatrixView<T>& a, const MatrixView<T>& b, T* c) {
-  const int64_t panel = micro_tile<T>().columns, panels = (s.n + panel - 1) / panel;
-  // Reading B bounds the speed: half a cycle an element.
-  const int64_t grain = grain_for(static_cast<double>(panel) * static_cast<double>(s.k) / 2);
-  parallel_for(panels, grain, [&](int64_t begin, int64_t end) {
-    multiply_in_place(s, a, b, c, begin * panel, std::min(end * panel, s.n) - begin * panel, panel);
-  });
-}
+// Rows whose distance is a multiple of this lie in the same few lines of a first-level cache, which does not hold a
+// register tile's rows then.
+constexpr int64_t same_lines_bytes = 4096;
+// Columns that are multiplied with a block of A, at least: in place, after a copy. One of rows so far apart is copied
+// twice at most.
+constexpr int64_t narrowest_task = 64, copying_task = 128;
 
 int64_t offset_of(int64_t index, const Extents& batch) {
   int64_t offset = 0;
@@ -112,33 +66,35 @@ int64_t matmul_scratch_bytes(const GemmShape& shape) {
 
 template <class T>
 void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch) {
-  if (reads_b_in_place(shape, b)) return matmul_of_few_rows(shape, a, b, c);
   const BlockOrder order = a.row_stride == 1 && a.column_stride != 1 ? BlockOrder::column_major : BlockOrder::row_major;
-  const auto fill_a = [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
-    if (order == BlockOrder::row_major) return copy_block(a, m0, rows, k0, depth, dst);
+  const bool in_place = a.column_stride == 1 && a.row_stride * sizeof(T) % same_lines_bytes != 0;
+  const int64_t task = in_place                            ? narrowest_task
+                       : order == BlockOrder::column_major ? copying_task
+                                                           : std::max<int64_t>(512, shape.n / 2);
+  const auto locate_a = [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
     const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
-    for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * a.column_stride, rows, dst + p * gemm_block_rows);
+    if (in_place) {
+      for (int64_t i = 0; i < rows; ++i) a_rows[i] = src + i * a.row_stride;
+      return int64_t{1};
+    }
+    if (order == BlockOrder::row_major) {
+      copy_block(a, m0, rows, k0, depth, block);
+    } else {
+      for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * a.column_stride, rows, block + p * gemm_block_rows);
+    }
+    return rows_of_block(order, rows, block, a_rows);
   };
   const auto fill_b = [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
     const T* src = b.data + k0 * b.row_stride + n0 * b.column_stride;
-    if (b.row_stride == 1 && b.column_stride != 1) {  // a transposed factor: read along its lines in memory
-      for (int64_t j = 0; j < columns; ++j) {
-        for (int64_t p = 0; p < depth; ++p) dst[p * pitch + j] = src[j * b.column_stride + p];
-      }
-      return;
-    }
+    if (b.row_stride == 1) return transpose(src, b.column_stride, columns, depth, dst, pitch);
     for (int64_t p = 0; p < depth; ++p, src += b.row_stride, dst += pitch) {
-      if (b.column_stride == 1) {
-        std::copy_n(src, columns, dst);
-      } else {
-        for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
-      }
+      for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
     }
   };
   const auto locate_c = [&](int64_t m0, int64_t rows, T** c_rows) {
     for (int64_t i = 0; i < rows; ++i) c_rows[i] = c + (m0 + i) * shape.n;
   };
-  gemm<T>(shape, {order, fill_a, fill_b, locate_c}, scratch);
+  gemm<T>(shape, {locate_a, task, b.column_stride == 1 ? b.data : nullptr, b.row_stride, fill_b, locate_c}, scratch);
 }
 
 template <class T>

@@ -129,6 +129,24 @@ TYPED_TEST(Conv2d, AndItsGradientsAreExactOnWholeNumbers) {
   });
 }
 
+// Neither dilated nor in groups: lines of windows are read where they lie, in blocks of many lines or of a part of one.
+TYPED_TEST(Conv2d, OfCommonLayersIsExactOnWholeNumbers) {
+  for_each_simd_target([] {
+    for (uint64_t seed = 0; seed < 40; ++seed) {
+      Random random(seed);
+      Conv2dGeometry g = random_geometry(random);
+      g.dilation_h = g.dilation_w = g.groups = 1;
+      g.stride_h = random.in(1, 2), g.stride_w = random.in(1, 2);
+      g.h = random.in(1, 20), g.w = seed % 4 == 0 ? random.in(150, 300) : random.in(1, 30);
+      g.c = random.in(1, 16), g.o = random.in(1, 40);
+      g.oh = random_outputs(random, g.h, g.kh, g.stride_h, g.pad_top, 1);
+      g.ow = random_outputs(random, g.w, g.kw, g.stride_w, g.pad_left, 1);
+      expect_exact<TypeParam>(g, random);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  });
+}
+
 TYPED_TEST(Conv2d, DepthwiseIsExactOnWholeNumbers) {
   for_each_simd_target([] {
     for (uint64_t seed = 0; seed < 100; ++seed) {
@@ -260,6 +278,24 @@ TYPED_TEST(Conv2d, PaddingIsZeroTimesTheFilter) {
     EXPECT_TRUE(std::isinf(out[0]));
     EXPECT_TRUE(std::isnan(out[channels]));
   }
+}
+
+// Lines of padding may be left out only where the filter is finite.
+TYPED_TEST(Conv2d, PaddingIsZeroTimesTheFilterOfManyChannels) {
+  using T = TypeParam;
+  const Conv2dGeometry g{
+      .n = 1, .h = 4, .w = 4, .c = 8, .kh = 3, .kw = 3, .o = 8, .oh = 4, .ow = 4, .pad_top = 1, .pad_left = 1};
+  for_each_simd_target([&] {
+    const std::vector<T> image(static_cast<size_t>(image_size(g)), T(1));
+    std::vector<T> filter(static_cast<size_t>(filter_size(g)), T(1));
+    filter[8] = std::numeric_limits<T>::infinity();  // the first tap: padding for the first line and column
+    const Results<T> r = run(g, image, filter, std::vector<T>(static_cast<size_t>(out_size(g)), T(1)));
+    for (int64_t y = 0; y < 4; ++y)
+      for (int64_t x = 0; x < 4; ++x) {
+        EXPECT_EQ(std::isnan(r.out[(y * 4 + x) * 8]), y == 0 || x == 0) << y << "," << x;
+        EXPECT_EQ(std::isnan(r.gx[(y * 4 + x) * 8 + 1]), y == 3 || x == 3) << y << "," << x;
+      }
+  });
 }
 
 TEST(Conv2dFlops, CountsTwoForEachProductOfTheLayer) {

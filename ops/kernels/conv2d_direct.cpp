@@ -1,0 +1,301 @@
+#include <telaio/ops/kernels/conv2d_direct.hpp>
+#include <telaio/ops/kernels/conv2d_taps.hpp>
+
+#include <algorithm>
+#include <type_traits>
+
+namespace telaio::kernels {
+namespace {
+
+constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The copied lines of a task, on its stack: less than the second-level cache.
+template <class T>
+constexpr int64_t room_elements = 96 * 1024 / sizeof(T);
+// Rows of a register tile that are a multiple of this apart share a few lines of the first-level cache.
+constexpr int64_t same_lines_bytes = 4096;
+constexpr int64_t most_tasks = 64, most_copying_tasks = 32, narrowest_task = 128, most_parts = 16;
+constexpr int64_t most_partial_bytes = 4 << 20;
+
+int64_t span_of(const WindowAxis& axis, int64_t positions) {
+  return (positions - 1) * axis.position_step + (axis.taps - 1) * axis.tap_step + 1;
+}
+
+template <class T>
+double cycles_of(double products) {
+  return products * static_cast<double>(sizeof(T)) / 128;  // two 512-bit multiply-adds a cycle
+}
+
+// Lines of an image as windows see them, padding included.
+template <class T>
+struct Lines {
+  const T* first;
+  int64_t pitch;
+};
+
+// Lines [begin, end) of an image, in place where nothing of them is padding, else copied to `room`.
+template <class T>
+Lines<T> lines_of(const Windows<T>& w, int64_t image, int64_t begin, int64_t end, T* room) {
+  const int64_t line = w.x.size * w.channels, span = span_of(w.x, w.x.positions), left = w.x.first;
+  const T* src = w.images + image * w.y.size * line;
+  if (left >= 0 && left + span <= w.x.size && begin >= 0 && end <= w.y.size)
+    return {src + begin * line + left * w.channels, line};
+  const int64_t from = std::clamp<int64_t>(-left, 0, span), to = std::clamp<int64_t>(w.x.size - left, from, span);
+  const int64_t pitch = span * w.channels, first = from * w.channels, last = to * w.channels;
+  T* dst = room;
+  for (int64_t y = begin; y < end; ++y, dst += pitch) {
+    const bool inside = y >= 0 && y < w.y.size && first < last;
+    std::fill_n(dst, inside ? first : pitch, T(0));
+    if (!inside) continue;
+    std::copy_n(src + y * line + left * w.channels + first, last - first, dst + first);
+    std::fill_n(dst + last, pitch - last, T(0));
+  }
+  return {room, pitch};
+}
+
+// The positions of an image in groups of whole lines.
+struct Groups {
+  int64_t lines, count;  // of a group, of an image
+
+  // As even as may be, of at most so many positions if a line is no longer.
+  template <class T>
+  static Groups make(const Windows<T>& w, int64_t most_positions) {
+    const int64_t pitch = span_of(w.x, w.x.positions) * w.channels;
+    int64_t lines = std::clamp<int64_t>(most_positions / w.x.positions, 1, w.y.positions);
+    while (lines > 1 && span_of(w.y, lines) * pitch > room_elements<T>) --lines;
+    lines = divide_up(w.y.positions, divide_up(w.y.positions, lines));
+    return {lines, divide_up(w.y.positions, lines)};
+  }
+};
+
+// Some positions of an image whose windows all have the taps [first_tap, end_tap) along y.
+template <class T>
+void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64_t first_line, int64_t m0, int64_t y0,
+                        int64_t y1, int64_t first_tap, int64_t end_tap, int64_t n0, int64_t columns) {
+  const Windows<T>& w = p.windows;
+  const int64_t panel = micro_tile<T>().columns, run = w.x.taps * w.channels, k = w.y.taps * run;
+  const int64_t positions = (y1 - y0) * w.x.positions;
+  const T* a_rows[gemm_block_rows];
+  T* c_rows[gemm_block_rows];
+  for (int64_t begin = 0; begin < positions; begin += gemm_block_rows) {
+    const int64_t rows = std::min(gemm_block_rows, positions - begin);
+    int64_t y = y0 + begin / w.x.positions, x = begin % w.x.positions;
+    for (int64_t i = 0; i < rows; ++y, x = 0) {
+      const T* window = lines.first + (w.y.at(y, first_tap) - first_line) * lines.pitch;
+      for (; i < rows && x < w.x.positions; ++i, ++x) a_rows[i] = window + x * w.x.position_step * w.channels;
+    }
+    p.locate_c(m0 + y0 * w.x.positions + begin, rows, c_rows);
+    multiply_block<T>({.m = rows,
+                       .n = columns,
+                       .runs = end_tap - first_tap,
+                       .run_length = run,
+                       .a_rows = a_rows,
+                       .a_run_step = w.y.tap_step * lines.pitch,
+                       .a_step = 1,
+                       .b = p.b + n0 * k + first_tap * run * panel,
+                       .b_panel_step = k * panel,
+                       .b_row_step = panel,
+                       .c_rows = c_rows,
+                       .c_column = n0,
+                       .accumulate = false});
+  }
+}
+
+// The same for nine taps of one channel; the rows of C are evenly spaced within a line.
+void multiply_nine_taps(const WindowsProduct<float>& p, const Lines<float>& lines, int64_t m0, int64_t y0, int64_t y1,
+                        int64_t n0, int64_t columns) {
+  const WindowAxis &x = p.windows.x, &y = p.windows.y;
+  const int64_t panel = micro_tile<float>().columns;
+  for (int64_t line = y0; line < y1; ++line) {
+    for (int64_t begin = 0; begin < x.positions; begin += gemm_block_rows) {
+      const int64_t positions = std::min(gemm_block_rows, x.positions - begin);
+      float* c_rows[2];
+      p.locate_c(m0 + line * x.positions + begin, std::min<int64_t>(positions, 2), c_rows);
+      const float* image = lines.first + (line - y0) * y.position_step * lines.pitch + begin * x.position_step;
+      for (int64_t n = n0; n < n0 + columns; n += panel) {
+        const TapLine taps{.positions = positions,
+                           .channels = std::min(panel, n0 + columns - n),
+                           .step = x.position_step,
+                           .pitch = y.tap_step * lines.pitch,
+                           .filter_step = panel,
+                           .out_step = positions > 1 ? c_rows[1] - c_rows[0] : 0};
+        multiply_taps(taps, image, p.b + n * 9, c_rows[0] + n);
+      }
+    }
+  }
+}
+
+bool has_nine_taps(const WindowsProduct<float>& p) {
+  const Windows<float>& w = p.windows;
+  return w.channels == 1 && w.x.taps == 3 && w.y.taps == 3 && tap_lanes() > 0 && p.n % tap_lanes() == 0;
+}
+
+template <class T>
+void multiply_group(const WindowsProduct<T>& p, int64_t image, int64_t y0, int64_t y1, int64_t n0, int64_t columns) {
+  alignas(64) T room[room_elements<T>];
+  const WindowAxis& y = p.windows.y;
+  const int64_t first_line = y.at(y0, 0), m0 = image * y.positions * p.windows.x.positions;
+  const Lines<T> lines = lines_of(p.windows, image, first_line, y.at(y1 - 1, y.taps - 1) + 1, room);
+  if constexpr (std::is_same_v<T, float>) {
+    if (has_nine_taps(p)) return multiply_nine_taps(p, lines, m0, y0, y1, n0, columns);
+  }
+  const auto first_tap = [&](int64_t at) {
+    int64_t t = 0;
+    while (p.skip_padding && t < y.taps && y.at(at, t) < 0) ++t;
+    return t;
+  };
+  const auto end_tap = [&](int64_t at) {
+    int64_t t = y.taps;
+    while (p.skip_padding && t > 0 && y.at(at, t - 1) >= y.size) --t;
+    return t;
+  };
+  for (int64_t begin = y0, end; begin < y1; begin = end) {
+    const int64_t from = first_tap(begin), to = std::max(end_tap(begin), from);
+    for (end = begin + 1; end < y1 && first_tap(end) == from && std::max(end_tap(end), from) == to;) ++end;
+    multiply_positions(p, lines, first_line, m0, begin, end, from, to, n0, columns);
+  }
+}
+
+}  // namespace
+
+template <class T>
+bool is_direct(const Windows<T>& w) {
+  if (w.pixel != w.channels || (w.x.tap_step != 1 && w.x.taps > 1) || w.x.taps * w.y.taps * w.channels == 0)
+    return false;
+  if (w.x.positions * w.y.positions == 0 || w.x.size * w.y.size == 0) return false;
+  if (w.x.position_step * w.channels * int64_t{sizeof(T)} % same_lines_bytes == 0) return false;
+  return span_of(w.y, 1) * span_of(w.x, w.x.positions) * w.channels <= room_elements<T>;
+}
+
+template <class T>
+void multiply_windows(const WindowsProduct<T>& p) {
+  const Windows<T>& w = p.windows;
+  const Groups groups = Groups::make<T>(w, gemm_block_rows);
+  const int64_t units = p.images * groups.count;
+  const double products = static_cast<double>(groups.lines * w.x.positions) *
+                          static_cast<double>(w.y.taps * w.x.taps * w.channels) * static_cast<double>(p.n);
+  const double cycles = cycles_of<T>(products);
+  // Columns are cut only where there are few positions.
+  const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, static_cast<double>(units) * cycles / 1e5));
+  const int64_t cuts =
+      std::clamp<int64_t>(wanted / std::max<int64_t>(units, 1), 1, std::max<int64_t>(p.n / narrowest_task, 1));
+  const int64_t panel = micro_tile<T>().columns, columns = divide_up(divide_up(p.n, cuts), panel) * panel;
+  const int64_t column_tasks = columns > 0 ? divide_up(p.n, columns) : 0;
+  parallel_for(units * column_tasks, grain_for(cycles / static_cast<double>(cuts)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t unit = i / column_tasks, n0 = i % column_tasks * columns, y0 = unit % groups.count * groups.lines;
+      multiply_group(p, unit / groups.count, y0, std::min(y0 + groups.lines, w.y.positions), n0,
+                     std::min(columns, p.n - n0));
+    }
+  });
+}
+
+namespace {
+
+// How the transposed product is cut: parts of the positions, and rows of C, which are the elements of a window.
+struct TransposedPlan {
+  Groups groups;
+  int64_t units;  // groups of all images
+  int64_t rows, row_tasks, parts;
+
+  template <class T>
+  static TransposedPlan make(const Windows<T>& w, int64_t images, int64_t n) {
+    TransposedPlan plan{};
+    plan.groups = Groups::make<T>(w, gemm_block_depth<T>);
+    plan.units = images * plan.groups.count;
+    const int64_t m = w.row_size();
+    const double products = static_cast<double>(images * w.y.positions * w.x.positions) * static_cast<double>(m * n);
+    const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, cycles_of<T>(products) / 1e5));
+    const int64_t fitting = most_partial_bytes / std::max<int64_t>(m * n * int64_t{sizeof(T)}, 1);
+    plan.parts = std::clamp<int64_t>(std::min({wanted, fitting, plan.units / 2}), 1, most_parts);
+    // Each cut of the rows copies the lines again.
+    plan.row_tasks =
+        std::clamp<int64_t>(std::min(wanted, most_copying_tasks) / plan.parts, 1, divide_up(m, 2 * gemm_block_rows));
+    plan.rows = divide_up(m, plan.row_tasks);
+    plan.row_tasks = divide_up(m, plan.rows);
+    return plan;
+  }
+};
+
+// Adds what the positions of some units give to rows [m0, m1) of c.
+template <class T>
+void add_units(const Windows<T>& w, const TransposedPlan& plan, int64_t n, const T* b, int64_t begin, int64_t end,
+               int64_t m0, int64_t m1, T* c) {
+  alignas(64) T room[room_elements<T>];
+  const T* a_rows[gemm_block_rows];
+  T* c_rows[gemm_block_rows];
+  const int64_t run = w.x.taps * w.channels, first_tap = m0 / run, last_tap = (m1 - 1) / run;
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t image = unit / plan.groups.count, y0 = unit % plan.groups.count * plan.groups.lines;
+    const int64_t y1 = std::min(y0 + plan.groups.lines, w.y.positions), first_line = w.y.at(y0, first_tap);
+    const Lines<T> lines = lines_of(w, image, first_line, w.y.at(y1 - 1, last_tap) + 1, room);
+    for (int64_t m = m0; m < m1; m += gemm_block_rows) {
+      const int64_t rows = std::min(gemm_block_rows, m1 - m);
+      for (int64_t i = 0; i < rows; ++i) {
+        a_rows[i] = lines.first + ((m + i) / run - first_tap) * w.y.tap_step * lines.pitch + (m + i) % run;
+        c_rows[i] = c + (m + i) * n;
+      }
+      multiply_block_in_place<T>({.m = rows,
+                                  .n = n,
+                                  .runs = y1 - y0,
+                                  .run_length = w.x.positions,
+                                  .a_rows = a_rows,
+                                  .a_run_step = w.y.position_step * lines.pitch,
+                                  .a_step = w.x.position_step * w.channels,
+                                  .b = b + (image * w.y.positions + y0) * w.x.positions * n,
+                                  .b_row_step = n,
+                                  .c_rows = c_rows,
+                                  .c_column = 0,
+                                  .accumulate = unit > begin});
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+bool is_direct_transposed(const Windows<T>& w) {
+  return is_direct(w) && w.x.positions <= gemm_block_depth<T>;
+}
+
+template <class T>
+int64_t multiply_windows_transposed_scratch_bytes(const Windows<T>& w, int64_t images, int64_t n) {
+  const TransposedPlan plan = TransposedPlan::make<T>(w, images, n);
+  return plan.parts > 1 ? plan.parts * w.row_size() * n * int64_t{sizeof(T)} : 0;
+}
+
+template <class T>
+void multiply_windows_transposed(const Windows<T>& w, int64_t images, int64_t n, const T* b, T* c, void* scratch) {
+  const TransposedPlan plan = TransposedPlan::make<T>(w, images, n);
+  const int64_t m = w.row_size(), size = m * n;
+  if (plan.units == 0) return static_cast<void>(std::fill_n(c, size, T(0)));
+  T* partial = plan.parts > 1 ? static_cast<T*>(scratch) : c;
+  const double products = static_cast<double>(images * w.y.positions * w.x.positions) * static_cast<double>(size);
+  const int64_t tasks = plan.parts * plan.row_tasks;
+  parallel_for(tasks, grain_for(cycles_of<T>(products) / static_cast<double>(tasks)), [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t part = task / plan.row_tasks, m0 = task % plan.row_tasks * plan.rows;
+      add_units(w, plan, n, b, plan.units * part / plan.parts, plan.units * (part + 1) / plan.parts, m0,
+                std::min(m0 + plan.rows, m), partial + part * size);
+    }
+  });
+  if (plan.parts == 1) return;
+  parallel_for(size, grain_for(static_cast<double>(plan.parts)), [&](int64_t begin, int64_t end) {
+    std::copy(partial + begin, partial + end, c + begin);
+    for (int64_t part = 1; part < plan.parts; ++part) {
+      for (int64_t i = begin; i < end; ++i) c[i] += partial[part * size + i];
+    }
+  });
+}
+
+#define TELAIO_INSTANTIATE(T)                                                                      \
+  template bool is_direct(const Windows<T>&);                                                      \
+  template void multiply_windows(const WindowsProduct<T>&);                                        \
+  template bool is_direct_transposed(const Windows<T>&);                                           \
+  template int64_t multiply_windows_transposed_scratch_bytes(const Windows<T>&, int64_t, int64_t); \
+  template void multiply_windows_transposed(const Windows<T>&, int64_t, int64_t, const T*, T*, void*);
+TELAIO_INSTANTIATE(float)
+TELAIO_INSTANTIATE(double)
+#undef TELAIO_INSTANTIATE
+
+}  // namespace telaio::kernels
