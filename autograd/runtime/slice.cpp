@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <set>
 
@@ -354,7 +355,11 @@ class Slicer {
     const int64_t fitting =
         std::clamp<int64_t>(slice_bytes / row_bytes, 1, std::min(most_rows, batch_ / fewest_slices));
     int64_t slices = (batch_ - 1) / fitting + 1;
-    constexpr int64_t groups = SlicedOp::most_groups;  // each with as many slices as the others
+    // Groups have as many slices each, and there are as many for each of two, four or eight threads.
+    constexpr int64_t groups = SlicedOp::most_groups;
+    if (const auto even = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(slices)));
+        slices < groups && even <= batch_)
+      slices = even;
     if (slices > groups) slices = std::min((slices - 1) / groups + 1, batch_ / groups) * groups;
     const int64_t rows = (batch_ - 1) / slices + 1;  // as even as can be
 
