@@ -68,7 +68,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     row[r] = a_rows[r];
     prefetch(c_rows[r] + c_column);  // read or written at the end: it may lie far away
     if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
-    HWY_UNROLL(2)
+    HWY_UNROLL(4)
     for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
   }
   const int64_t length = block.run_length, step = block.a_step, b_step = panel.step, ahead_step = panel.ahead_step;
@@ -80,21 +80,23 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     int64_t at = run * block.a_run_step;
     for (int64_t p = 0; p < length; ++p, at += step) {
       V b_row[vectors];
-      HWY_UNROLL(2)
+      HWY_UNROLL(4)
       for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
       if (copy != nullptr) {
-        HWY_UNROLL(2)
+        HWY_UNROLL(4)
         for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
         copy += tile_vectors * lanes;
       }
       b += b_step;
-      prefetch(ahead);
-      if (vectors > 1) prefetch(ahead + lanes);
-      ahead += ahead_step;
+      if constexpr (vectors <= tile_vectors) {
+        prefetch(ahead);
+        if (vectors > 1) prefetch(ahead + lanes);
+        ahead += ahead_step;
+      }
       HWY_UNROLL(16)
       for (int r = 0; r < rows; ++r) {
         const V a_element = hn::Set(d, row[r][at]);
-        HWY_UNROLL(2)
+        HWY_UNROLL(4)
         for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
       }
     }
@@ -104,7 +106,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     HWY_UNROLL(16)
     for (int r = 0; r < rows; ++r) {
       T* c = c_rows[r] + c_column;
-      HWY_UNROLL(2)
+      HWY_UNROLL(4)
       for (int v = 0; v < vectors; ++v) {
         if (accumulate) sum[r][v] = hn::Add(hn::LoadU(d, c + v * lanes), sum[r][v]);
         hn::StoreU(sum[r][v], d, c + v * lanes);
@@ -115,7 +117,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
   HWY_ALIGN T tile[rows][vectors * lanes];
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) {
-    HWY_UNROLL(2)
+    HWY_UNROLL(4)
     for (int v = 0; v < vectors; ++v) hn::Store(sum[r][v], d, tile[r] + v * lanes);
   }
   StoreColumns(tile[0], rows, vectors * lanes, c_rows, c_column, columns, accumulate);
@@ -157,8 +159,17 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   constexpr int64_t width = tile_vectors * lanes;
   static_assert(width <= widest_micro_tile<T>);
+  int64_t j = 0;
+  // The sums of a single row would wait for one another: where panels lie side by side, two at a time.
+  if (block.m == 1 && block.b_panel_step == width) {
+    for (; j + 2 * width <= block.n; j += 2 * width) {
+      const Panel<T> panel{
+          .b = block.b + j, .step = block.b_row_step, .copy = nullptr, .ahead = nullptr, .ahead_step = 0};
+      MultiplyTile<1, 2 * tile_vectors>(block, block.a_rows, panel, block.c_rows, block.c_column + j, 2 * width);
+    }
+  }
   const int64_t whole = WholeTiles(block.m) * tile_rows;
-  for (int64_t j = 0; j < block.n; j += width) {
+  for (; j < block.n; j += width) {
     const T* b = block.b + j / width * block.b_panel_step;
     Panel<T> panel{.b = b,
                    .step = block.b_row_step,
