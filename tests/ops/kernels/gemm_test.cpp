@@ -99,6 +99,21 @@ TYPED_TEST(Matmul, OfEveryTileEdgeIsExact) {
   });
 }
 
+// A single row is multiplied in wider tiles than several, by the same chains of multiply-adds.
+TYPED_TEST(Matmul, OfOneRowHasTheBitsOfThatRowAmongOthers) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(7);
+    for (const int64_t n : {31, 32, 33, 63, 64, 65, 96, 127, 128, 129, 200}) {
+      for (const int64_t k : {1, 5, 256, 257, 500}) {  // too short to be cut into parts
+        const GemmShape one{1, n, k}, many{33, n, k};
+        const std::vector<T> a = random.reals<T>(many.m * k), b = random.reals<T>(k * n), c = run(many, a, b);
+        ASSERT_TRUE(same_bits(run(one, a, b), std::vector<T>(c.begin(), c.begin() + n))) << n << " columns, k = " << k;
+      }
+    }
+  });
+}
+
 // A sum of k products in any order, each step rounded, errs by at most k u / (1 - k u) times the sum of the products'
 // magnitudes, u = epsilon / 2 (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). For the k here
 // that is below k epsilon.
