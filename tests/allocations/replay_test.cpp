@@ -119,9 +119,9 @@ TEST(Allocations, OfACallDoNotDependOnTheFunction) {
   const Tensor x = uniform({64, 64}, random_key(1)).eval();
   const auto with = [&](int layers, CompileOptions options) {
     const auto f = compile(
-        [layers](const Tensor& x) {
-          Tensor y = x;
-          for (int i = 0; i < layers; ++i) y = softmax(matmul(y, x) + sum(sin(y), {0}, true), 1) - mean(exp(y));
+        [layers](const Tensor& input) {
+          Tensor y = input;
+          for (int i = 0; i < layers; ++i) y = softmax(matmul(y, input) + sum(sin(y), {0}, true), 1) - mean(exp(y));
           return y;
         },
         options);
