@@ -89,8 +89,7 @@ void warp(const Affine& map, const ImageShape& shape, const float* x, float* y, 
   const int64_t row = shape.width * shape.channels, stride = row + 3 * shape.channels;
   scratch.assign(static_cast<size_t>((shape.height + 3) * stride), 0.0f);
   for (int64_t i = 0; i < shape.height; ++i)
-    std::memcpy(scratch.data() + (i + 1) * stride + shape.channels, x + i * row,
-                static_cast<size_t>(row) * sizeof(float));
+    std::copy_n(x + i * row, row, scratch.data() + (i + 1) * stride + shape.channels);  // there may be none, at null
   if (shape.channels == 1 && scratch.size() < size_t{1} << 31) {
     const double places[] = {map.xx, map.xy, map.x0, map.yx, map.yy, map.y0};
     kernels::warp_plane(places, shape.height, shape.width, scratch.data(), y);
