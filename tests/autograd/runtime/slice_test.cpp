@@ -90,7 +90,8 @@ TEST(Slice, TheConvolutionalStepIsCut) {
   const Cut found = cut(step.function(), images(100), labels(100));
   ASSERT_EQ(found.regions.size(), 1u);
   EXPECT_LE(found.regions[0]->rows(), 25);
-  for (const char* op : {"conv2d", "conv2d_input_grad", "conv2d_weight_grad", "max_pool2d", "conv2d_pool", "conv2d_pool_weight_grad", "matmul", "exp", "gather"})
+  for (const char* op : {"conv2d", "conv2d_input_grad", "conv2d_weight_grad", "max_pool2d", "conv2d_pool",
+                         "conv2d_pool_weight_grad", "matmul", "exp", "gather"})
     EXPECT_EQ(found.count(op), 0) << op << " is outside";
 }
 
@@ -226,6 +227,26 @@ TEST(Slice, AProfileLooksInside) {
   };
   EXPECT_TRUE(has("conv2d_pool"));
   EXPECT_FALSE(has("sliced"));
+}
+
+// Two, four or eight threads have as much to do as one another: 1, 2, 4, 8, 16, 24, … slices.
+TEST(Slice, SlicesAreAsManyForEachThread) {
+  const Step step("cnn");
+  for (int64_t batch = 32; batch <= 256; batch += 16) {
+    Graph graph;
+    graph.inputs = {input("x", images(batch).spec()), input("y", labels(batch).spec())};
+    graph.outputs = step.function()(graph.inputs[0], graph.inputs[1]);
+    const Graph cut = slice_batches(fuse_elementwise(fuse(simplify(graph))));
+    int regions = 0;
+    for (const Node* node : topological_order(cut.roots())) {
+      if (node->op().name() != "sliced") continue;
+      ++regions;
+      const std::string text = node->op().attributes();  // "41 ops, 8 slices of 16"
+      const int64_t slices = std::stoll(text.substr(text.find(',') + 1));
+      EXPECT_TRUE(slices % 8 == 0 || slices == 1 || slices == 2 || slices == 4) << "batch " << batch << ": " << text;
+    }
+    EXPECT_GT(regions, 0) << batch;
+  }
 }
 
 }  // namespace
