@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <telaio/autograd/builtin.hpp>
+#include <telaio/autograd/composed_vjp.hpp>
 #include <telaio/autograd/context.hpp>
 #include <telaio/autograd/grad.hpp>
 #include <telaio/autograd/node.hpp>
@@ -32,20 +33,7 @@ class CompiledCall final : public Op {
     }
     std::vector<Tensor> ends = traced_->inputs;
     for (const Trace::Use& use : traced_->variables) ends.push_back(use.read);
-    const std::vector<Tensor> outputs = substitute(traced_->outputs, ends, x);
-    std::vector<Tensor> reached, cotangents, wrt;
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      if (!gy[i].defined()) continue;
-      reached.push_back(outputs[i]);
-      cotangents.push_back(gy[i]);
-    }
-    for (size_t i = 0; i < x.size(); ++i)
-      if (needs[i]) wrt.push_back(x[i]);
-    std::vector<Tensor> gx(x.size());
-    const std::vector<Tensor> gradients = telaio::vjp(reached, cotangents, wrt, {.independent = true});
-    for (size_t i = 0, next = 0; i < x.size(); ++i)
-      if (needs[i]) gx[i] = gradients[next++];
-    return gx;
+    return composed_vjp(x, substitute(traced_->outputs, ends, x), gy, needs);
   }
   bool hides(const VariableState* state) const override {
     if (pure_) return false;

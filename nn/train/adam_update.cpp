@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <telaio/autograd/grad.hpp>
+#include <telaio/autograd/composed_vjp.hpp>
 #include <telaio/autograd/op.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/kernels/adam.hpp>
@@ -52,20 +52,7 @@ class AdamUpdate final : public Op {
   bool in_place(size_t input, size_t) const override { return input < tensors; }
 
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
-    const std::vector<Tensor> y = adam_composition({x[0], x[1], x[2], x[3], x[4], x[5]}, constants_);
-    std::vector<Tensor> reached, cotangents, wrt;
-    for (size_t i = 0; i < y.size(); ++i) {
-      if (!gy[i].defined()) continue;
-      reached.push_back(y[i]);
-      cotangents.push_back(gy[i]);
-    }
-    for (size_t i = 0; i < x.size(); ++i)
-      if (needs[i]) wrt.push_back(x[i]);
-    const std::vector<Tensor> gradients = telaio::vjp(reached, cotangents, wrt, {.independent = true});
-    std::vector<Tensor> gx(x.size());
-    for (size_t i = 0, next = 0; i < x.size(); ++i)
-      if (needs[i]) gx[i] = gradients[next++];
-    return gx;
+    return composed_vjp(x, adam_composition({x[0], x[1], x[2], x[3], x[4], x[5]}, constants_), gy, needs);
   }
   bool same_as(const Op& other) const override {
     return constants_ == static_cast<const AdamUpdate&>(other).constants_;
