@@ -7,7 +7,6 @@
 #include <telaio/autograd/builtin.hpp>
 #include <telaio/autograd/composed_vjp.hpp>
 #include <telaio/autograd/context.hpp>
-#include <telaio/autograd/grad.hpp>
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/executable.hpp>
 #include <telaio/autograd/runtime/sliced_op.hpp>
