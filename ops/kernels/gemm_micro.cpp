@@ -24,6 +24,8 @@ constexpr int tile_rows = 4;
 #endif
 constexpr int tile_vectors = 2;
 
+constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 template <class T>
 MicroTile TileOf() {
   return {tile_rows, tile_vectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))};
@@ -32,15 +34,16 @@ MicroTile TileOf() {
 // Into the second-level cache: the first has no room to spare.
 void prefetch(const void* address) { __builtin_prefetch(address, 0, 2); }
 
-// A panel of B, whose rows are `step` apart. `copy`, unless null, is where to put it, and `ahead` the panel that is
-// needed next.
+// A panel of B. Its first tile of rows finds the rows b_row_step apart and puts them side by side in `copy`, unless
+// that is null. Meanwhile the panel that is needed next, `ahead`, is asked for. Few lines can be on their way at a
+// time: many tiles ask for a row every steps_ahead steps along k, of few tiles the first one for a row each step.
+constexpr int64_t steps_ahead = 8;
 template <class T>
 struct Panel {
   const T* b;
-  int64_t step;
   T* copy;
   const T* ahead;
-  int64_t ahead_step;
+  bool many_tiles;
 };
 
 // The first columns of a tile, one by one: kept apart, since every tile needs it.
@@ -53,51 +56,62 @@ HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, T* co
   }
 }
 
-// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
-template <int rows, int vectors, class T>
+// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored. The first one of
+// a panel of B, or another: what is done beside the multiply-adds takes units from them.
+template <int rows, int vectors, bool first, class T>
 HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const Panel<T>& panel,
                                T* const* c_rows, int64_t c_column, int64_t columns) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int64_t lanes = hn::MaxLanes(d);
 
+  const bool accumulate = block.accumulate;
   V sum[rows][vectors];
   const T* row[rows];
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) {
     row[r] = a_rows[r];
-    prefetch(c_rows[r] + c_column);  // read or written at the end: it may lie far away
-    if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
+    if (accumulate) {  // it may lie far away
+      prefetch(c_rows[r] + c_column);
+      if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
+    }
     HWY_UNROLL(4)
     for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
   }
-  const int64_t length = block.run_length, step = block.a_step, b_step = panel.step, ahead_step = panel.ahead_step;
+  const int64_t length = block.run_length, step = block.a_step, b_step = block.b_row_step;
   const T* HWY_RESTRICT b = panel.b;
   const T* ahead = panel.ahead;
   T* HWY_RESTRICT copy = panel.copy;
-  const bool accumulate = block.accumulate;
+  const auto ask_ahead = [&] {
+    prefetch(ahead);
+    if (vectors > 1) prefetch(ahead + lanes);
+    ahead += b_step;
+  };
   for (int64_t run = 0; run < block.runs; ++run) {
     int64_t at = run * block.a_run_step;
-    for (int64_t p = 0; p < length; ++p, at += step) {
-      V b_row[vectors];
-      HWY_UNROLL(4)
-      for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
-      if (copy != nullptr) {
+    for (int64_t left = length; left > 0; left -= steps_ahead) {
+      if (ahead != nullptr && panel.many_tiles) ask_ahead();
+      for (int64_t p = std::min(left, steps_ahead); p > 0; --p, at += step) {
+        V b_row[vectors];
         HWY_UNROLL(4)
-        for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
-        copy += tile_vectors * lanes;
-      }
-      b += b_step;
-      if constexpr (vectors <= tile_vectors) {
-        prefetch(ahead);
-        if (vectors > 1) prefetch(ahead + lanes);
-        ahead += ahead_step;
-      }
-      HWY_UNROLL(16)
-      for (int r = 0; r < rows; ++r) {
-        const V a_element = hn::Set(d, row[r][at]);
-        HWY_UNROLL(4)
-        for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
+        for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
+        if constexpr (first) {
+          b += b_step;
+          if (ahead != nullptr && !panel.many_tiles) ask_ahead();
+          if (copy != nullptr) {
+            HWY_UNROLL(4)
+            for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
+            copy += tile_vectors * lanes;
+          }
+        } else {
+          b += tile_vectors * lanes;
+        }
+        HWY_UNROLL(16)
+        for (int r = 0; r < rows; ++r) {
+          const V a_element = hn::Set(d, row[r][at]);
+          HWY_UNROLL(4)
+          for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
+        }
       }
     }
   }
@@ -143,10 +157,13 @@ template <int rows, int vectors, class T>
 void MultiplyRows(const BlockProduct<T>& block, int64_t end, Panel<T>& panel, int64_t c_column, int64_t columns,
                   int64_t i) {
   for (; i + rows <= end; i += rows) {
-    MultiplyTile<rows, vectors>(block, block.a_rows + i, panel, block.c_rows + i, c_column, columns);
-    if (panel.copy != nullptr) panel.b = panel.copy, panel.step = tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
-    panel.copy = nullptr;
-    panel.ahead = panel.b, panel.ahead_step = panel.step;  // one tile has asked for it
+    const auto tile = i == 0 ? MultiplyTile<rows, vectors, true, T> : MultiplyTile<rows, vectors, false, T>;
+    tile(block, block.a_rows + i, panel, block.c_rows + i, c_column, columns);
+    if (panel.copy != nullptr) panel.b = panel.copy, panel.copy = nullptr;
+    if (panel.ahead == nullptr || !panel.many_tiles) continue;
+    const bool all_asked = i / rows + 1 == steps_ahead;
+    panel.ahead =
+        all_asked ? nullptr : panel.ahead + block.runs * divide_up(block.run_length, steps_ahead) * block.b_row_step;
   }
   if constexpr (rows > 1) {
     constexpr int fewer = rows > half_rows ? half_rows : rows / 2;
@@ -163,19 +180,19 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   // The sums of a single row would wait for one another: where panels lie side by side, two at a time.
   if (block.m == 1 && block.b_panel_step == width) {
     for (; j + 2 * width <= block.n; j += 2 * width) {
-      const Panel<T> panel{
-          .b = block.b + j, .step = block.b_row_step, .copy = nullptr, .ahead = nullptr, .ahead_step = 0};
-      MultiplyTile<1, 2 * tile_vectors>(block, block.a_rows, panel, block.c_rows, block.c_column + j, 2 * width);
+      const Panel<T> panel{.b = block.b + j, .copy = nullptr, .ahead = nullptr, .many_tiles = false};
+      MultiplyTile<1, 2 * tile_vectors, true>(block, block.a_rows, panel, block.c_rows, block.c_column + j, 2 * width);
     }
   }
-  const int64_t whole = WholeTiles(block.m) * tile_rows;
+  const int64_t tiles = WholeTiles(block.m), whole = tiles * tile_rows;
+  const bool one_tile = block.m == tile_rows || (block.m <= half_rows && (block.m & (block.m - 1)) == 0);
   for (; j < block.n; j += width) {
     const T* b = block.b + j / width * block.b_panel_step;
+    const bool last = j + width >= block.n;
     Panel<T> panel{.b = b,
-                   .step = block.b_row_step,
-                   .copy = block.m > tile_rows ? block.b_copy : nullptr,
-                   .ahead = j + width < block.n ? b + block.b_panel_step : b,
-                   .ahead_step = block.b_row_step};
+                   .copy = one_tile ? nullptr : block.b_copy,
+                   .ahead = last ? nullptr : b + block.b_panel_step,
+                   .many_tiles = tiles >= steps_ahead};
     const int64_t columns = std::min(width, block.n - j);
     if (columns > lanes) {
       MultiplyRows<tile_rows, tile_vectors>(block, whole, panel, block.c_column + j, columns, 0);
