@@ -176,7 +176,7 @@ void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T*
     const int64_t first_out = group * shape.n;
     gemm<T>(shape,
             {[&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
-               windows.copy(k0, depth, m0, rows, block, gemm_block_rows);
+               windows.copy(k0, depth, m0, rows, block, gemm_block_pitch<T>);
                return rows_of_block(BlockOrder::column_major, rows, block, a_rows);
              },
              copying_task, gy + first_out, g.o, nothing_to_fill,

@@ -14,8 +14,10 @@ template <class T>
 constexpr int64_t room_elements = 96 * 1024 / sizeof(T);
 // Rows of a register tile that are a multiple of this apart share a few lines of the first-level cache.
 constexpr int64_t same_lines_bytes = 4096;
-constexpr int64_t most_tasks = 64, most_copying_tasks = 32, narrowest_task = 128, most_parts = 16;
+constexpr int64_t most_tasks = 64, most_copying_tasks = 16, narrowest_task = 128, most_parts = 16;
 constexpr int64_t most_partial_bytes = 4 << 20;
+// Rows of a transposed product that are multiplied with a panel while it is in the nearest cache.
+constexpr int64_t most_transposed_rows = 1280;
 
 int64_t span_of(const WindowAxis& axis, int64_t positions) {
   return (positions - 1) * axis.position_step + (axis.taps - 1) * axis.tap_step + 1;
@@ -209,8 +211,7 @@ struct TransposedPlan {
     const int64_t fitting = most_partial_bytes / std::max<int64_t>(m * n * int64_t{sizeof(T)}, 1);
     plan.parts = std::clamp<int64_t>(std::min({wanted, fitting, plan.units / 2}), 1, most_parts);
     // Each cut of the rows copies the lines again.
-    plan.row_tasks =
-        std::clamp<int64_t>(std::min(wanted, most_copying_tasks) / plan.parts, 1, divide_up(m, 2 * gemm_block_rows));
+    plan.row_tasks = std::clamp<int64_t>(std::min(wanted, most_copying_tasks) / plan.parts, 1, divide_up(m, 256));
     plan.rows = divide_up(m, plan.row_tasks);
     plan.row_tasks = divide_up(m, plan.rows);
     return plan;
@@ -222,18 +223,19 @@ template <class T>
 void add_units(const Windows<T>& w, const TransposedPlan& plan, int64_t n, const T* b, int64_t begin, int64_t end,
                int64_t m0, int64_t m1, T* c) {
   alignas(64) T room[room_elements<T>];
-  const T* a_rows[gemm_block_rows];
-  T* c_rows[gemm_block_rows];
+  const T* a_rows[most_transposed_rows];
+  T* c_rows[most_transposed_rows];
   const int64_t run = w.x.taps * w.channels, first_tap = m0 / run, last_tap = (m1 - 1) / run;
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t image = unit / plan.groups.count, y0 = unit % plan.groups.count * plan.groups.lines;
     const int64_t y1 = std::min(y0 + plan.groups.lines, w.y.positions), first_line = w.y.at(y0, first_tap);
     const Lines<T> lines = lines_of(w, image, first_line, w.y.at(y1 - 1, last_tap) + 1, room);
-    for (int64_t m = m0; m < m1; m += gemm_block_rows) {
-      const int64_t rows = std::min(gemm_block_rows, m1 - m);
-      for (int64_t i = 0; i < rows; ++i) {
-        a_rows[i] = lines.first + ((m + i) / run - first_tap) * w.y.tap_step * lines.pitch + (m + i) % run;
-        c_rows[i] = c + (m + i) * n;
+    for (int64_t m = m0; m < m1; m += most_transposed_rows) {
+      const int64_t rows = std::min(most_transposed_rows, m1 - m);
+      for (int64_t i = 0; i < rows;) {
+        const int64_t tap = (m + i) / run, first = (m + i) % run, same_tap = std::min(rows, i + run - first);
+        const T* src = lines.first + (tap - first_tap) * w.y.tap_step * lines.pitch + first;
+        for (; i < same_tap; ++i, ++src) a_rows[i] = src, c_rows[i] = c + (m + i) * n;
       }
       multiply_block_in_place<T>({.m = rows,
                                   .n = n,

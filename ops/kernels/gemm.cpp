@@ -79,7 +79,7 @@ void multiply_and_pack(BlockProduct<T> product, const GemmOperands<T>& operands,
 template <class T>
 void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, const T* packed, T* partial,
               int64_t part, int64_t m0, int64_t n0) {
-  alignas(scratch_alignment) T a[gemm_block_rows * gemm_block_depth<T>];
+  alignas(scratch_alignment) T a[gemm_block_pitch<T> * gemm_block_depth<T>];
   const T* a_rows[gemm_block_rows];
   T* c_rows[gemm_block_rows];
   const int64_t rows = std::min(plan.rows, s.m - m0), columns = std::min(plan.columns, s.n - n0);
@@ -144,7 +144,7 @@ void pack_panels(int64_t n, int64_t k, int64_t most_depth, const FillB<T>& fill_
   const int64_t grain = grain_for(static_cast<double>(most_depth * width));
   parallel_for(panels * blocks, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t n0 = i / blocks * width, k0 = i % blocks * most_depth;
+      const int64_t n0 = i % panels * width, k0 = i / panels * most_depth;
       const int64_t depth = std::min(most_depth, k - k0), columns = std::min(width, n - n0);
       pack_panel(fill_b, k0, depth, n0, columns, width, packed + n0 * k + k0 * width);
     }
@@ -199,7 +199,7 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
   const int64_t elements = pack_once ? packed_elements<T>(s.n, s.k) : 0;
   T* packed = pack_once ? static_cast<T*>(scratch) : nullptr;
   T* partial = plan.parts > 1 ? static_cast<T*>(scratch) + round_up(elements, scratch_alignment / sizeof(T)) : nullptr;
-  if (pack_once) pack_panels<T>(s.n, s.k, plan.depth, operands.fill_b, packed);
+  if (pack_once) pack_panels<T>(s.n, s.k, operands.fill_depth, operands.fill_b, packed);
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
   const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);

@@ -40,6 +40,8 @@ struct GemmOperands {
   FillB<T> fill_b;
   /// Writes the addresses of C's rows m0 .. m0+rows, each n contiguous elements; they need not be evenly spaced.
   FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;
+  /// The most rows that fill_b is asked for at a time when all of B is packed, of one panel after another.
+  int64_t fill_depth = gemm_block_depth<T>;
 };
 
 /// What locate_a does after a copy in that order: the addresses of the rows, and the step that it returns.
@@ -47,7 +49,7 @@ template <class T>
 int64_t rows_of_block(BlockOrder order, int64_t rows, const T* block, const T** a_rows) {
   const int64_t pitch = order == BlockOrder::row_major ? gemm_block_depth<T> : 1;
   for (int64_t i = 0; i < rows; ++i) a_rows[i] = block + i * pitch;
-  return order == BlockOrder::row_major ? 1 : gemm_block_rows;
+  return order == BlockOrder::row_major ? 1 : gemm_block_pitch<T>;
 }
 
 /// Bytes of scratch that gemm needs: the packed copy of B where that is not in memory, and, when a long k is split, the
@@ -61,7 +63,8 @@ template <class T>
 void gemm(const GemmShape& shape, const GemmOperands<T>& operands, void* scratch);
 
 /// What the driver is made of, for others that multiply blocks. Packs B, [k, n], into panels k deep, one behind the
-/// other, of packed_elements(n, k) in all; fill_b is asked for a panel's width and at most most_depth rows at a time.
+/// other, of packed_elements(n, k) in all; fill_b is asked for a panel's width and at most most_depth rows at a time,
+/// then for the same rows of the next panel.
 template <class T>
 int64_t packed_elements(int64_t n, int64_t k);
 template <class T>

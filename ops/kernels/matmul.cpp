@@ -47,6 +47,8 @@ constexpr int64_t same_lines_bytes = 4096;
 // Columns that are multiplied with a block of A, at least: in place, after a copy. One of rows so far apart is copied
 // twice at most.
 constexpr int64_t narrowest_task = 64, copying_task = 128;
+// Rows that are packed side by side: as many as a core reads at a time.
+constexpr int64_t few_rows = 16;
 
 int64_t offset_of(int64_t index, const Extents& batch) {
   int64_t offset = 0;
@@ -70,7 +72,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const bool in_place = a.column_stride == 1 && a.row_stride * sizeof(T) % same_lines_bytes != 0;
   const int64_t task = in_place                            ? narrowest_task
                        : order == BlockOrder::column_major ? copying_task
-                                                           : std::max<int64_t>(512, shape.n / 2);
+                                                           : std::max<int64_t>(1024, shape.n / 2);
   const auto locate_a = [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
     const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
     if (in_place) {
@@ -80,7 +82,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
     if (order == BlockOrder::row_major) {
       copy_block(a, m0, rows, k0, depth, block);
     } else {
-      for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * a.column_stride, rows, block + p * gemm_block_rows);
+      for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * a.column_stride, rows, block + p * gemm_block_pitch<T>);
     }
     return rows_of_block(order, rows, block, a_rows);
   };
@@ -88,13 +90,19 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
     const T* src = b.data + k0 * b.row_stride + n0 * b.column_stride;
     if (b.row_stride == 1) return transpose(src, b.column_stride, columns, depth, dst, pitch);
     for (int64_t p = 0; p < depth; ++p, src += b.row_stride, dst += pitch) {
-      for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
+      if (b.column_stride == 1) std::copy_n(src, columns, dst);
+      else
+        for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
     }
   };
   const auto locate_c = [&](int64_t m0, int64_t rows, T** c_rows) {
     for (int64_t i = 0; i < rows; ++i) c_rows[i] = c + (m0 + i) * shape.n;
   };
-  gemm<T>(shape, {locate_a, task, b.column_stride == 1 ? b.data : nullptr, b.row_stride, fill_b, locate_c}, scratch);
+  // Rows on pages of their own are read many times faster if each is read as a whole, and once.
+  const bool far_apart = b.row_stride * sizeof(T) >= same_lines_bytes && shape.m > 2 * gemm_block_rows;
+  const T* b_rows = b.column_stride == 1 && !far_apart ? b.data : nullptr;
+  const int64_t fill_depth = b.column_stride == 1 ? few_rows : gemm_block_depth<T>;
+  gemm<T>(shape, {locate_a, task, b_rows, b.row_stride, fill_b, locate_c, fill_depth}, scratch);
 }
 
 template <class T>
