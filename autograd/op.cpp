@@ -13,6 +13,8 @@ std::vector<Tensor> Op::vjp(Tensors x, Tensors, Tensors, Needs) const {
   fail(name(), "the op has no derivative", x, SourceLocation(), this);  // the place is that of the forward node
 }
 
+Tensor Op::followed_by(const Node&, std::span<const Node* const>) const { return {}; }
+
 double Op::flops(Specs, Specs y) const {
   double count = 0;
   for (const TensorSpec& spec : y) count += static_cast<double>(spec.numel());

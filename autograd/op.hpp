@@ -140,6 +140,10 @@ class Op : public boost::intrusive_ref_counter<Op> {
   /// undefined where the output stays as it is; empty when there is nothing to gain. An op may look at the nodes that
   /// its inputs come from: so the last op of a pattern replaces the whole. Such tensors are never differentiated.
   virtual std::vector<Tensor> fused(const Node& /*node*/) const { return {}; }
+  /// The same as the elementwise ops `readers`, which alone read the only output of `node` (whose op this is), and of
+  /// which only the last one's result is read by others: bit for bit, or undefined when this op cannot do theirs on the
+  /// way. Never differentiated.
+  virtual Tensor followed_by(const Node& /*node*/, std::span<const Node* const> /*readers*/) const;
 
   /// How the op acts along the batch, for running slices of it through many ops. On entry axes[i] is the axis of input
   /// i along which it is cut (−1: it is whole). An op may set an entry that is −1 when it needs that input cut too.

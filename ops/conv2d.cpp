@@ -83,13 +83,30 @@ BatchFlow over_images(std::span<const int> axes) {
   return axes[0] == 0 && axes[1] < 0 ? BatchFlow::mapped(0) : BatchFlow();
 }
 
+// Also with a bias and maybe a relu, as which it is never differentiated.
 class Conv2d final : public Convolution {
  public:
-  using Convolution::Convolution;
+  explicit Conv2d(const Conv2dOptions& options) : Convolution(options) {}
+  Conv2d(const Conv2dOptions& options, bool relu) : Convolution(options), bias_(true), relu_(relu) {}
   const Conv2dOptions& options() const { return options_; }
-  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return over_images(axes); }
-  std::string_view name() const override { return "conv2d"; }
-  std::string_view input_name(size_t i) const override { return i == 0 ? "image" : "filter"; }
+  BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override {
+    return bias_ && axes[2] >= 0 ? BatchFlow() : over_images(axes);
+  }
+  std::string_view name() const override { return bias_ ? "conv2d_bias" : "conv2d"; }
+  std::string attributes() const override { return Convolution::attributes() + (relu_ ? " relu" : ""); }
+  std::string_view input_name(size_t i) const override { return i == 0 ? "image" : i == 1 ? "filter" : "bias"; }
+  bool same_as(const Op& other) const override {
+    const auto& o = static_cast<const Conv2d&>(other);
+    return Convolution::same_as(other) && bias_ == o.bias_ && relu_ == o.relu_;
+  }
+  Tensor followed_by(const Node& node, std::span<const Node* const> readers) const override {
+    if (bias_ || options_.groups != 1) return {};
+    std::optional<BiasRelu> found = bias_relu(node, readers);
+    if (!found) return {};
+    return Tensor(NodePtr(new Node(node, OpPtr(new Conv2d(options_, found->relu)),
+                                   {node.inputs()[0], node.inputs()[1], std::move(found->bias)}, node.outputs())),
+                  0);
+  }
 
   std::vector<TensorSpec> infer(Specs x) const override {
     check_operand(x[0], "image", "[batch, height, width, channels]");
@@ -107,8 +124,10 @@ class Conv2d final : public Convolution {
   }
   void run(Views x, Views y, void* scratch) const override {
     const auto g = conv2d_geometry(x[0].shape(), x[1].shape(), options_);
-    with_float(y[0].dtype(),
-               [&]<class T>() { kernels::conv2d(g, x[0].data<T>(), x[1].data<T>(), y[0].data<T>(), scratch); });
+    with_float(y[0].dtype(), [&]<class T>() {
+      const kernels::Epilogue<T> epilogue{bias_ ? x[2].data<T>() : nullptr, relu_};
+      kernels::conv2d(g, x[0].data<T>(), x[1].data<T>(), y[0].data<T>(), scratch, epilogue);
+    });
   }
   size_t scratch_bytes(Specs x, Specs y) const override {
     return with_float(y[0].dtype, [&]<class T>() {
@@ -126,6 +145,9 @@ class Conv2d final : public Convolution {
   kernels::Conv2dGeometry geometry_of(Specs x, Specs) const override {
     return conv2d_geometry(x[0].shape, x[1].shape, options_);
   }
+
+ private:
+  bool bias_ = false, relu_ = false;
 };
 
 // (y, w) → x; also the transposed convolution, which is a layer of its own and named as such in messages.

@@ -6,6 +6,7 @@
 
 #include <telaio/ops/conv2d_op.hpp>
 #include <telaio/ops/kernels/conv2d_pool.hpp>
+#include <telaio/ops/op_behind.hpp>
 #include <telaio/ops/pool2d_op.hpp>
 
 // The gradient of a max-pool is zero but for one place in each window, which the forward op says in a byte; 255 says
@@ -161,21 +162,8 @@ struct Match {
   Pattern pattern;
   const Node* convolution = nullptr;
   Tensor image, filter, bias;  // the bias may be undefined
-  Tensor sum;                  // convolution + bias: what the relu looks at
+  Tensor pooled;               // what the pool looks at: maybe after a relu
 };
-
-const Node* compute(const Tensor& y, std::string_view name) {
-  const Node* node = y.node();
-  return node->kind() == Node::Kind::compute && !node->values() && node->op().name() == name ? node : nullptr;
-}
-
-// The [O] that is added to every position, or undefined.
-Tensor bias_behind(const Tensor& y) {
-  const Node* node = compute(y, "broadcast_to");
-  if (!node) return {};
-  const Tensor& x = node->inputs()[0];
-  return x.rank() == 1 && x.dim(0) == y.dim(3) ? x : Tensor();
-}
 
 std::optional<Match> match(const Node& pool_node) {
   const Pooling* pooling = max_pool2d_behind(Tensor(NodePtr(&pool_node), 0));
@@ -186,10 +174,10 @@ std::optional<Match> match(const Node& pool_node) {
       lay_windows({x.dim(1), x.dim(2)}, window_extent(pooling->window, 1), pooling->stride, pooling->padding);
   if (windows.height.before > 0 || windows.height.after > 0 || windows.width.before > 0 || windows.width.after > 0)
     return {};
-  const Node* relu = compute(x, "relu");
+  match.pooled = x;
+  const Node* relu = node_behind(x, "relu");
   if (relu) x = relu->inputs()[0];
-  match.sum = x;
-  if (const Node* add = compute(x, "add")) {
+  if (const Node* add = node_behind(x, "add")) {
     for (size_t i = 0; i < 2 && !match.bias.defined(); ++i) {
       match.bias = bias_behind(add->inputs()[i]);
       x = add->inputs()[1 - i];
@@ -222,7 +210,7 @@ std::vector<Tensor> forward(const Match& match) {
 }
 
 bool is_zero(const Tensor& x) {
-  if (const Node* node = compute(x, "broadcast_to")) return is_zero(node->inputs()[0]);
+  if (const Node* node = node_behind(x, "broadcast_to")) return is_zero(node->inputs()[0]);
   if (x.node()->kind() != Node::Kind::constant) return false;
   const Array& value = x.node()->values()->front();
   for (int axis = 0; axis < value.shape().rank(); ++axis)
@@ -237,9 +225,9 @@ struct Sparse {
 };
 
 std::optional<Sparse> sparse(const Tensor& gradient) {
-  Tensor scattered = gradient, watched;  // by the relu
-  if (const Node* where = compute(gradient, "where"); where && is_zero(where->inputs()[2])) {
-    const Node* greater = compute(where->inputs()[0], "greater");
+  Tensor scattered = gradient, watched;  // whether the relu let it pass
+  if (const Node* where = node_behind(gradient, "where"); where && is_zero(where->inputs()[2])) {
+    const Node* greater = node_behind(where->inputs()[0], "greater");
     if (!greater || !is_zero(greater->inputs()[1])) return {};
     watched = greater->inputs()[0];
     scattered = where->inputs()[1];
@@ -249,7 +237,7 @@ std::optional<Sparse> sparse(const Tensor& gradient) {
   if (!max_pool2d_behind(positions) || positions.index() != 1) return {};
   std::optional<Match> found = match(*positions.node());
   if (!found || found->pattern.relu != watched.defined()) return {};
-  if (watched.defined() && !watched.same(found->sum)) return {};
+  if (watched.defined() && !watched.same(found->pooled)) return {};
   Tensor place = forward(*found)[1];
   return Sparse{std::move(*found), scattered.node()->inputs()[0], std::move(place)};
 }

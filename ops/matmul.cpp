@@ -6,6 +6,7 @@
 
 #include <telaio/autograd/op.hpp>
 #include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/op_behind.hpp>
 #include <telaio/ops/unary.hpp>
 #include <telaio/ops/views.hpp>
 
@@ -23,11 +24,15 @@ kernels::MatrixView<T> matrix(const View& view) {
   return {view.data<T>(), (*view.strides)[rank - 2], (*view.strides)[rank - 1]};
 }
 
-// [batch...,M,K]·[batch...,K,N] → [batch...,M,N], the batch axes equal.
+// [batch...,M,K]·[batch...,K,N] → [batch...,M,N], the batch axes equal; or [M,K]·[K,N] + [N], maybe with a relu, as
+// which it is never differentiated.
 class Matmul final : public Op {
  public:
-  std::string_view name() const override { return "matmul"; }
-  std::string_view input_name(size_t i) const override { return i == 0 ? "a" : "b"; }
+  Matmul() = default;
+  explicit Matmul(bool relu) : bias_(true), relu_(relu) {}
+  std::string_view name() const override { return bias_ ? "matmul_bias" : "matmul"; }
+  std::string attributes() const override { return relu_ ? "relu" : ""; }
+  std::string_view input_name(size_t i) const override { return i == 0 ? "a" : i == 1 ? "b" : "bias"; }
 
   std::vector<TensorSpec> infer(Specs x) const override {
     const Shape &a = x[0].shape, &b = x[1].shape;
@@ -48,7 +53,10 @@ class Matmul final : public Op {
     const int batch_rank = y[0].shape().rank() - 2;
     with_float(y[0].dtype(), [&]<class T>() {
       const auto a = matrix<T>(x[0]), b = matrix<T>(x[1]);
-      if (batch_rank == 0) return kernels::matmul(shape, a, b, y[0].data<T>(), scratch);
+      if (batch_rank == 0) {
+        const kernels::Epilogue<T> epilogue{bias_ ? x[2].data<T>() : nullptr, relu_};
+        return kernels::matmul(shape, a, b, y[0].data<T>(), scratch, epilogue);
+      }
       const int64_t* batch = y[0].shape().data();
       kernels::matmul_batched(shape, {batch_rank, batch, x[0].strides->data()}, a,
                               {batch_rank, batch, x[1].strides->data()}, b, y[0].data<T>(), scratch);
@@ -65,11 +73,12 @@ class Matmul final : public Op {
     });
   }
 
-  bool takes_strides(size_t) const override { return true; }
+  bool takes_strides(size_t input) const override { return input < 2; }
 
   // Rows of the product come from rows of a, columns from columns of b; cut along k, the products add up.
   BatchFlow along_batch(std::span<int> axes, Specs x, Specs) const override {
     const int rank = x[0].shape.rank();
+    if (bias_ && (axes[0] != 0 || axes[2] >= 0)) return {};
     if (axes[0] == rank - 2 && axes[1] < 0) return BatchFlow::mapped(rank - 2);
     if (axes[1] == rank - 1 && axes[0] < 0) return BatchFlow::mapped(rank - 1);
     if (axes[0] == rank - 1 && axes[1] == rank - 2) return BatchFlow::summed();
@@ -84,10 +93,25 @@ class Matmul final : public Op {
     return gx;
   }
 
-  bool same_as(const Op&) const override { return true; }
+  Tensor followed_by(const Node& node, std::span<const Node* const> readers) const override {
+    if (bias_ || node.outputs()[0].shape.rank() != 2) return {};
+    std::optional<BiasRelu> found = bias_relu(node, readers);
+    if (!found) return {};
+    return Tensor(NodePtr(new Node(node, OpPtr(new Matmul(found->relu)),
+                                   {node.inputs()[0], node.inputs()[1], std::move(found->bias)}, node.outputs())),
+                  0);
+  }
+
+  bool same_as(const Op& other) const override {
+    const auto& o = static_cast<const Matmul&>(other);
+    return bias_ == o.bias_ && relu_ == o.relu_;
+  }
   double flops(Specs x, Specs y) const override {
     return 2.0 * static_cast<double>(x[0].shape.back()) * static_cast<double>(y[0].numel());
   }
+
+ private:
+  bool bias_ = false, relu_ = false;
 };
 
 Shape batch_of(const Shape& shape) {

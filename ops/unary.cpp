@@ -67,7 +67,7 @@ const Rule rules[] = {
     {"round", Code::round, false, 0.3, GX(Tensor())},
     {"sigmoid", Code::sigmoid, true, 4, GX(gy * y * (1 - y))},
     {"softplus", Code::softplus, true, 6, GX(gy * sigmoid(x * a))},
-    {"relu", Code::relu, false, 0.3, GX(where(x > 0, gy, 0))},
+    {"relu", Code::relu, false, 0.3, GX(where(y > 0, gy, 0))},
     {"leaky_relu", Code::leaky_relu, true, 0.3, GX(where(x > 0, gy, gy * a))},
     {"elu", Code::elu, true, 4, GX(where(x > 0, gy, gy * (y + a)))},
     {"selu", Code::selu, true, 4, GX(where(x > 0, gy * selu_scale, gy * (y + selu_scale * selu_alpha)))},

@@ -171,16 +171,25 @@ class Grouping {
 class Rebuilding {
  public:
   Rebuilding(const Grouping& grouping, const std::vector<Tensor>& roots)
-      : grouping_(grouping), order_(grouping.order()), becomes_(order_.size()), read_outside_(order_.size()) {
+      : grouping_(grouping),
+        order_(grouping.order()),
+        becomes_(order_.size()),
+        read_outside_(order_.size()),
+        only_reader_(order_.size(), nullptr),
+        readers_(order_.size()) {
     for (size_t i = 0; i < order_.size(); ++i) {
       if (order_[i]->values()) continue;
       const auto* group = grouping.group_of(static_cast<int>(i));
       for (const Tensor& x : order_[i]->inputs()) {
         const int from = grouping.place(x.node());
         if (!group || grouping.group_of(from) != group) read_outside_[at(from)] = 1;
+        only_reader_[at(from)] = readers_[at(from)]++ == 0 || only_reader_[at(from)] == group ? group : nullptr;
       }
     }
-    for (const Tensor& root : roots) read_outside_[at(grouping.place(root.node()))] = 1;
+    for (const Tensor& root : roots) {
+      read_outside_[at(grouping.place(root.node()))] = 1;
+      only_reader_[at(grouping.place(root.node()))] = nullptr;
+    }
     for (size_t i = 0; i < order_.size(); ++i) visit(static_cast<int>(i));
   }
 
@@ -204,6 +213,7 @@ class Rebuilding {
   void visit(int index) {
     const Node& node = *order_[at(index)];
     const auto* group = grouping_.group_of(index);
+    if (group && index == group->members.back() && follow(*group)) return;
     if (group && group->members.size() > 1) {
       if (index == group->members.back()) build(*group);
     } else if (!grouping_.only_view(index) || becomes_[at(grouping_.place(node.inputs()[0].node()))].node) {
@@ -221,6 +231,27 @@ class Rebuilding {
       for (const Tensor& tensor : node.inputs()) x.push_back(mapped(tensor));
       becomes_[at(index)] = {NodePtr(new Node(node, std::move(x))), -1};
     }
+  }
+
+  // Whether an op that only the group reads does the group's work, too.
+  bool follow(const Grouping::Group& group) {
+    for (size_t i = 0; i + 1 < group.members.size(); ++i)
+      if (read_outside_[at(group.members[i])]) return false;
+    std::vector<const Node*> readers;
+    for (int member : group.members) readers.push_back(order_[at(member)]);
+    for (const Tensor& tensor : group.inputs) {
+      const Node& node = *tensor.node();
+      if (only_reader_[at(grouping_.place(&node))] != &group || node.values() || node.kind() != Node::Kind::compute)
+        continue;
+      const Tensor fused = node.op().followed_by(node, readers);
+      if (!fused.defined()) continue;
+      std::vector<Tensor> x;
+      for (const Tensor& input : fused.node()->inputs()) x.push_back(mapped(input));
+      becomes_[at(group.members.back())] = {NodePtr(new Node(*fused.node(), std::move(x))), -1};
+      renumbers_ = true;
+      return true;
+    }
+    return false;
   }
 
   void build(const Grouping::Group& group) {
@@ -263,6 +294,8 @@ class Rebuilding {
   const std::vector<const Node*>& order_;
   std::vector<Became> becomes_;
   std::vector<char> read_outside_;
+  std::vector<const Grouping::Group*> only_reader_;  // of each node, where there is one
+  std::vector<int> readers_;
   bool renumbers_ = false;
 };
 

@@ -31,7 +31,8 @@ Graph simplify(const Graph& graph);
 /// Patterns of ops replaced by the one that their last op offers (Op::fused). Values agree to rounding.
 Graph fuse(const Graph& graph);
 
-/// Elementwise ops of one shape that feed one another run as one (ElementwiseGroup). No value changes, not by a bit.
+/// Elementwise ops of one shape that feed one another run as one (ElementwiseGroup), or on the way of the op whose output
+/// they read, where that offers it (Op::followed_by). No value changes, not by a bit.
 Graph fuse_elementwise(const Graph& graph);
 
 }  // namespace telaio

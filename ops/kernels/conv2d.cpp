@@ -62,7 +62,8 @@ int64_t conv2d_scratch_bytes(const Conv2dGeometry& g) {
 }
 
 template <class T>
-void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, void* scratch) {
+void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, void* scratch,
+            const Epilogue<T>& epilogue) {
   if (is_depthwise(g)) return depthwise2d(g, image, filter, out);
   const GemmShape shape = forward_shape(g);
   for (int64_t group = 0; group < g.groups; ++group) {
@@ -80,7 +81,7 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
         pack_panels<T>(shape.n, shape.k, gemm_block_depth<T>, fill, static_cast<T*>(scratch));
         packed = static_cast<const T*>(scratch);
       }
-      multiply_windows<T>({windows, g.n, shape.n, packed, may_skip_padding(g, filter), locate_out});
+      multiply_windows<T>({windows, g.n, shape.n, packed, may_skip_padding(g, filter), locate_out, epilogue});
       continue;
     }
     gemm<T>(shape,
@@ -88,7 +89,7 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
                windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
                return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
              },
-             copying_task, filter + first_out, g.o, nothing_to_fill, locate_out},
+             copying_task, filter + first_out, g.o, nothing_to_fill, locate_out, gemm_block_depth<T>, epilogue},
             scratch);
   }
 }
@@ -187,12 +188,12 @@ void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T*
   }
 }
 
-#define TELAIO_INSTANTIATE(T)                                                            \
-  template int64_t conv2d_scratch_bytes<T>(const Conv2dGeometry&);                       \
-  template void conv2d(const Conv2dGeometry&, const T*, const T*, T*, void*);            \
-  template int64_t conv2d_input_grad_scratch_bytes<T>(const Conv2dGeometry&);            \
-  template void conv2d_input_grad(const Conv2dGeometry&, const T*, const T*, T*, void*); \
-  template int64_t conv2d_weight_grad_scratch_bytes<T>(const Conv2dGeometry&);           \
+#define TELAIO_INSTANTIATE(T)                                                                     \
+  template int64_t conv2d_scratch_bytes<T>(const Conv2dGeometry&);                                \
+  template void conv2d(const Conv2dGeometry&, const T*, const T*, T*, void*, const Epilogue<T>&); \
+  template int64_t conv2d_input_grad_scratch_bytes<T>(const Conv2dGeometry&);                     \
+  template void conv2d_input_grad(const Conv2dGeometry&, const T*, const T*, T*, void*);          \
+  template int64_t conv2d_weight_grad_scratch_bytes<T>(const Conv2dGeometry&);                    \
   template void conv2d_weight_grad(const Conv2dGeometry&, const T*, const T*, T*, void*);
 TELAIO_INSTANTIATE(float)
 TELAIO_INSTANTIATE(double)

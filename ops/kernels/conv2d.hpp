@@ -9,9 +9,11 @@
 // contribute 0·filter, so an infinite filter value gives NaN there, as with an image that had been padded with zeros.
 // An infinity or NaN in the image reaches just the outputs whose window holds it.
 //
-// Each of the three is a matrix product. Its windows are read in the images where they lie (conv2d_direct.hpp), or copied
-// block by block (conv2d_windows.hpp), never as a whole; groups of one channel go to depthwise2d.hpp.
+// Each of the three is a matrix product. Its windows are read in the images where they lie (conv2d_direct.hpp), or
+// copied block by block (conv2d_windows.hpp), never as a whole; groups of one channel go to depthwise2d.hpp.
 #pragma once
+
+#include <telaio/ops/kernels/gemm_micro.hpp>
 
 #include <cstdint>
 
@@ -32,10 +34,12 @@ struct Conv2dGeometry {
 /// Floating-point operations of the layer, two for each multiply-add, padding included; the same for all three.
 int64_t conv2d_flops(const Conv2dGeometry& g);
 
+/// An epilogue, its bias an element for each output channel, needs groups == 1.
 template <class T>
 int64_t conv2d_scratch_bytes(const Conv2dGeometry& g);
 template <class T>
-void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, void* scratch);
+void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, void* scratch,
+            const Epilogue<T>& epilogue = {});
 
 /// gx[n, h, w, c]: what gy[n, oh, ow, o] sends back to the image. Positions outside gy count as zeros.
 template <class T>

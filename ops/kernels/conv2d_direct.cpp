@@ -99,7 +99,8 @@ void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64
                        .b_row_step = panel,
                        .c_rows = c_rows,
                        .c_column = n0,
-                       .accumulate = false});
+                       .accumulate = false,
+                       .epilogue = p.epilogue});
   }
 }
 
@@ -122,6 +123,8 @@ void multiply_nine_taps(const WindowsProduct<float>& p, const Lines<float>& line
                            .filter_step = panel,
                            .out_step = positions > 1 ? c_rows[1] - c_rows[0] : 0};
         multiply_taps(taps, image, p.b + n * 9, c_rows[0] + n);
+        if (p.epilogue.bias == nullptr && !p.epilogue.relu) continue;
+        for (int64_t i = 0; i < positions; ++i) finish(p.epilogue, n, c_rows[0] + i * taps.out_step + n, taps.channels);
       }
     }
   }

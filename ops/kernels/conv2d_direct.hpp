@@ -26,6 +26,7 @@ struct WindowsProduct {
   const T* b;         ///< packed as by pack_panels
   bool skip_padding;  ///< lines of windows that are padding are left out: B must be finite
   FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;  ///< as in GemmOperands
+  Epilogue<T> epilogue = {};
 };
 template <class T>
 void multiply_windows(const WindowsProduct<T>& product);

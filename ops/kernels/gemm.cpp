@@ -103,6 +103,7 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
                             .c_rows = c_rows,
                             .c_column = n0,
                             .accumulate = block > first};
+    if (plan.parts == 1 && block + 1 == last) product.epilogue = operands.epilogue;
     if (operands.b != nullptr) {
       product.b = operands.b + k0 * operands.b_row_stride + n0;
       product.b_row_step = operands.b_row_stride;
@@ -127,6 +128,7 @@ void add_parts(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& o
         const T* row = partial + (part * s.m + i) * s.n;
         for (int64_t j = 0; j < s.n; ++j) c[j] += row[j];
       }
+      finish(operands.epilogue, 0, c, s.n);
     }
   });
 }
@@ -191,6 +193,7 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
       T* c;
       operands.locate_c(i, 1, &c);
       std::fill_n(c, s.n, T(0));
+      finish(operands.epilogue, 0, c, s.n);
     }
     return;
   }

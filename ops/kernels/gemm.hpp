@@ -42,6 +42,7 @@ struct GemmOperands {
   FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;
   /// The most rows that fill_b is asked for at a time when all of B is packed, of one panel after another.
   int64_t fill_depth = gemm_block_depth<T>;
+  Epilogue<T> epilogue = {};
 };
 
 /// What locate_a does after a copy in that order: the addresses of the rows, and the step that it returns.
@@ -86,7 +87,8 @@ int64_t matmul_scratch_bytes(const GemmShape& shape);
 
 /// [m,k]·[k,n] → [m,n], c contiguous.
 template <class T>
-void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch);
+void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch,
+            const Epilogue<T>& epilogue = {});
 
 /// Batches of matrices: how the first matrix of each batch index lies in a and b. Both have the same shape (the shape
 /// of the batch), and stride 0 where one matrix serves many.

@@ -48,11 +48,12 @@ struct Panel {
 
 // The first columns of a tile, one by one: kept apart, since every tile needs it.
 template <class T>
-HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, T* const* c_rows, int64_t c_column,
-                               int64_t columns, bool accumulate) {
+HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, const BlockProduct<T>& block,
+                               T* const* c_rows, int64_t c_column, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r, tile += width) {
     T* c = c_rows[r] + c_column;
-    for (int64_t j = 0; j < columns; ++j) c[j] = accumulate ? c[j] + tile[j] : tile[j];
+    for (int64_t j = 0; j < columns; ++j) c[j] = block.accumulate ? c[j] + tile[j] : tile[j];
+    finish(block.epilogue, c_column, c, columns);
   }
 }
 
@@ -117,13 +118,17 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
   }
 
   if (columns == vectors * lanes) {
-    HWY_UNROLL(16)
-    for (int r = 0; r < rows; ++r) {
-      T* c = c_rows[r] + c_column;
-      HWY_UNROLL(4)
-      for (int v = 0; v < vectors; ++v) {
-        if (accumulate) sum[r][v] = hn::Add(hn::LoadU(d, c + v * lanes), sum[r][v]);
-        hn::StoreU(sum[r][v], d, c + v * lanes);
+    const T* bias = block.epilogue.bias;
+    HWY_UNROLL(4)
+    for (int v = 0; v < vectors; ++v) {
+      const V b_sum = bias != nullptr ? hn::LoadU(d, bias + c_column + v * lanes) : hn::Zero(d);
+      HWY_UNROLL(16)
+      for (int r = 0; r < rows; ++r) {
+        T* c = c_rows[r] + c_column + v * lanes;
+        if (accumulate) sum[r][v] = hn::Add(hn::LoadU(d, c), sum[r][v]);
+        if (bias != nullptr) sum[r][v] = hn::Add(sum[r][v], b_sum);
+        if (block.epilogue.relu) sum[r][v] = hn::IfThenZeroElse(hn::Lt(sum[r][v], hn::Zero(d)), sum[r][v]);
+        hn::StoreU(sum[r][v], d, c);
       }
     }
     return;
@@ -134,7 +139,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     HWY_UNROLL(4)
     for (int v = 0; v < vectors; ++v) hn::Store(sum[r][v], d, tile[r] + v * lanes);
   }
-  StoreColumns(tile[0], rows, vectors * lanes, c_rows, c_column, columns, accumulate);
+  StoreColumns(tile[0], rows, vectors * lanes, block, c_rows, c_column, columns);
 }
 
 // Rows that are left over by whole tiles are cut into tiles of half the size and below, which take somewhat longer a

@@ -32,6 +32,21 @@ MicroTile micro_tile();
 template <class T>
 inline constexpr int64_t widest_micro_tile = 128 / sizeof(T);
 
+/// What becomes of finished elements of C on their way to memory: c + bias, then c < 0 ? 0 : c, as the ops do it.
+template <class T>
+struct Epilogue {
+  const T* bias = nullptr;  ///< an element for each column of C
+  bool relu = false;
+};
+/// The same for n elements in memory, from column `column` of C on.
+template <class T>
+void finish(const Epilogue<T>& epilogue, int64_t column, T* c, int64_t n) {
+  if (epilogue.bias != nullptr)
+    for (int64_t j = 0; j < n; ++j) c[j] += epilogue.bias[column + j];
+  if (epilogue.relu)
+    for (int64_t j = 0; j < n; ++j) c[j] = c[j] < 0 ? T(0) : c[j];
+}
+
 /// C (+)= A·B for [m,k]·[k,n].
 ///
 /// A is read where it lies: its k columns are `runs` runs of run_length each, and element (i, run * run_length + j) is
@@ -54,6 +69,7 @@ struct BlockProduct {
   T* const* c_rows;
   int64_t c_column;
   bool accumulate;  ///< add to C instead of overwriting it
+  Epilogue<T> epilogue = {};
 };
 /// Every element is one chain of multiply-adds in the order of k, wherever in the block it lies.
 template <class T>

@@ -67,7 +67,8 @@ int64_t matmul_scratch_bytes(const GemmShape& shape) {
 }
 
 template <class T>
-void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch) {
+void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch,
+            const Epilogue<T>& epilogue) {
   const BlockOrder order = a.row_stride == 1 && a.column_stride != 1 ? BlockOrder::column_major : BlockOrder::row_major;
   const bool in_place = a.column_stride == 1 && a.row_stride * sizeof(T) % same_lines_bytes != 0;
   const int64_t task = in_place                            ? narrowest_task
@@ -102,7 +103,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const bool far_apart = b.row_stride * sizeof(T) >= same_lines_bytes && shape.m > 2 * gemm_block_rows;
   const T* b_rows = b.column_stride == 1 && !far_apart ? b.data : nullptr;
   const int64_t fill_depth = b.column_stride == 1 ? few_rows : gemm_block_depth<T>;
-  gemm<T>(shape, {locate_a, task, b_rows, b.row_stride, fill_b, locate_c, fill_depth}, scratch);
+  gemm<T>(shape, {locate_a, task, b_rows, b.row_stride, fill_b, locate_c, fill_depth, epilogue}, scratch);
 }
 
 template <class T>
@@ -128,8 +129,10 @@ void matmul_batched(const GemmShape& shape, const Extents& a_batch, const Matrix
 
 template int64_t matmul_scratch_bytes<float>(const GemmShape&);
 template int64_t matmul_scratch_bytes<double>(const GemmShape&);
-template void matmul(const GemmShape&, const MatrixView<float>&, const MatrixView<float>&, float*, void*);
-template void matmul(const GemmShape&, const MatrixView<double>&, const MatrixView<double>&, double*, void*);
+template void matmul(const GemmShape&, const MatrixView<float>&, const MatrixView<float>&, float*, void*,
+                     const Epilogue<float>&);
+template void matmul(const GemmShape&, const MatrixView<double>&, const MatrixView<double>&, double*, void*,
+                     const Epilogue<double>&);
 template int64_t matmul_batched_scratch_bytes<float>(const GemmShape&, int64_t);
 template int64_t matmul_batched_scratch_bytes<double>(const GemmShape&, int64_t);
 template void matmul_batched(const GemmShape&, const Extents&, const MatrixView<float>&, const Extents&,
