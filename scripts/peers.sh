@@ -15,7 +15,8 @@ LibTorch, OpenBLAS and oneDNN count with the setting in which they were fastest 
 images contiguous or channels last, threads that wait for one another actively (the default of OpenMP) or passively
 (GOMP_SPINCOUNT=1000); oneDNN's direct algorithm, or the one that it chooses itself. Telaio counts with the better one
 of one thread and all. OMP_*, GOMP_*, OPENBLAS_CORETYPE and TELAIO_SIMD are taken out of the environment, so that each
-library chooses for itself.
+library chooses for itself. Where OpenBLAS, which LibTorch multiplies with, does not know a processor with AVX-512 and
+chooses kernels without, both are also measured with the ones it has (OPENBLAS_CORETYPE=SKYLAKEX).
 
   --rounds N     7 unless given
   --seconds S    0.5 unless given
@@ -64,21 +65,31 @@ threads=$(nproc)
 load() { cut -d' ' -f1 /proc/loadavg; }
 load_before=$(load)
 
-# one PROGRAM THREADS WAITING: its lines, with the setting behind the case.
+info() { [[ ! -x $build/bench/peers/telaio_peer_$1 ]] || "$build/bench/peers/telaio_peer_$1" --info | head -n 1; }
+kernels=(own)
+if grep -qw avx512f /proc/cpuinfo && ! info openblas | grep -qiE 'kernels for (SkylakeX|Cooperlake|SapphireRapids)'; then
+  kernels+=(SKYLAKEX)
+fi
+
+# one PROGRAM THREADS WAITING KERNELS: its lines, with the setting behind the case.
 one() {
   local environment=()
-  [[ $3 == active ]] || environment=(GOMP_SPINCOUNT=1000)
+  [[ $3 == active ]] || environment+=(GOMP_SPINCOUNT=1000)
+  [[ $4 == own ]] || environment+=("OPENBLAS_CORETYPE=$4")
   env "${environment[@]}" "$build/bench/peers/telaio_peer_$1" "$2" "$seconds" |
-    sed -E "s|^([^ ]+) ([^ ]+) (.+)|$1 \1 \2,threads=$2,$3 \3|; s/default,//; s/,active//"
+    sed -E "s|^([^ ]+) ([^ ]+) (.+)|$1 \1 \2,threads=$2,$3,$4 \3|; s/default,//; s/,active//; s/,own//"
 }
 for ((round = 1; round <= rounds; ++round)); do
   for program in "${programs[@]}"; do
     [[ ! -t 2 ]] || printf '\r\033[Kround %d/%d: %s' "$round" "$rounds" "$program" >&2
-    one "$program" 1 active
-    if [[ $threads -gt 1 ]]; then
-      one "$program" "$threads" active
-      [[ $program == telaio ]] || one "$program" "$threads" passive
-    fi
+    for kernel in "${kernels[@]}"; do
+      case $kernel,$program in own,* | *,torch | *,openblas) ;; *) continue ;; esac
+      one "$program" 1 active "$kernel"
+      if [[ $threads -gt 1 ]]; then
+        one "$program" "$threads" active "$kernel"
+        [[ $program == telaio ]] || one "$program" "$threads" passive "$kernel"
+      fi
+    done
   done >>"$work/all"
 done
 [[ ! -t 2 ]] || printf '\r\033[K' >&2
@@ -97,7 +108,6 @@ LC_ALL=C awk '
     }
   }' "$work/all" >"$work/medians"
 
-info() { [[ ! -x $build/bench/peers/telaio_peer_$1 ]] || "$build/bench/peers/telaio_peer_$1" --info | head -n 1; }
 {
   echo "# Telaio beside LibTorch, OpenBLAS and oneDNN"
   echo

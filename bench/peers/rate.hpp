@@ -53,7 +53,9 @@ struct MatmulCase {
 };
 inline constexpr MatmulCase matmul_cases[] = {
     {"matmul/256x256x256", 256, 256, 256},
+    {"matmul/512x512x512", 512, 512, 512},
     {"matmul/1024x1024x1024", 1024, 1024, 1024},
+    {"matmul/2048x2048x2048", 2048, 2048, 2048},
     {"matmul/128x784x512", 128, 784, 512},
 };
 inline double gflop(const MatmulCase& c) { return 2e-9 * c.m * c.k * c.n; }
