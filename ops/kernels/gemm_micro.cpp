@@ -24,8 +24,6 @@ constexpr int tile_rows = 4;
 #endif
 constexpr int tile_vectors = 2;
 
-constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 template <class T>
 MicroTile TileOf() {
   return {tile_rows, tile_vectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))};
@@ -34,17 +32,19 @@ MicroTile TileOf() {
 // Into the second-level cache: the first has no room to spare.
 void prefetch(const void* address) { __builtin_prefetch(address, 0, 2); }
 
-// A panel of B. Its first tile of rows finds the rows b_row_step apart and puts them side by side in `copy`, unless
-// that is null. Meanwhile the panel that is needed next, `ahead`, is asked for. Few lines can be on their way at a
-// time: many tiles ask for a row every steps_ahead steps along k, of few tiles the first one for a row each step.
-constexpr int64_t steps_ahead = 8;
+// A panel of B, and the one that is needed next, which is asked for meanwhile.
 template <class T>
 struct Panel {
   const T* b;
-  T* copy;
-  const T* ahead;
-  bool many_tiles;
+  T* copy;         // where the first tile puts the panel's rows side by side; null where they are
+  const T* ahead;  // null for nothing
+  bool few_tiles;
 };
+
+// What a tile does beside the multiply-adds, which takes units from them: as little as may be. The first one of a panel
+// finds its rows b_row_step apart and copies them. As few lines can be on their way at a time, the second one asks for
+// half of the next panel, the third for the rest; or the first for all where there are few.
+enum class Task { first, asking, other };
 
 // The first columns of a tile, one by one: kept apart, since every tile needs it.
 template <class T>
@@ -57,9 +57,8 @@ HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, const
   }
 }
 
-// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored. The first one of
-// a panel of B, or another: what is done beside the multiply-adds takes units from them.
-template <int rows, int vectors, bool first, class T>
+// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
+template <int rows, int vectors, Task task, class T>
 HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const Panel<T>& panel,
                                T* const* c_rows, int64_t c_column, int64_t columns) {
   const hn::ScalableTag<T> d;
@@ -72,65 +71,73 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) {
     row[r] = a_rows[r];
-    if (accumulate) {  // it may lie far away
+    HWY_UNROLL(4)
+    for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  if (accumulate) {  // it may lie far away
+    HWY_UNROLL(16)
+    for (int r = 0; r < rows; ++r) {
       prefetch(c_rows[r] + c_column);
       if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
     }
-    HWY_UNROLL(4)
-    for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
   }
   const int64_t length = block.run_length, step = block.a_step, b_step = block.b_row_step;
   const T* HWY_RESTRICT b = panel.b;
   const T* ahead = panel.ahead;
   T* HWY_RESTRICT copy = panel.copy;
-  const auto ask_ahead = [&] {
-    prefetch(ahead);
-    if (vectors > 1) prefetch(ahead + lanes);
-    ahead += b_step;
-  };
+  const bool asks_for_all = panel.few_tiles && ahead != nullptr;
   for (int64_t run = 0; run < block.runs; ++run) {
     int64_t at = run * block.a_run_step;
-    for (int64_t left = length; left > 0; left -= steps_ahead) {
-      if (ahead != nullptr && panel.many_tiles) ask_ahead();
-      for (int64_t p = std::min(left, steps_ahead); p > 0; --p, at += step) {
-        V b_row[vectors];
-        HWY_UNROLL(4)
-        for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
-        if constexpr (first) {
-          b += b_step;
-          if (ahead != nullptr && !panel.many_tiles) ask_ahead();
-          if (copy != nullptr) {
-            HWY_UNROLL(4)
-            for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
-            copy += tile_vectors * lanes;
-          }
-        } else {
-          b += tile_vectors * lanes;
+    for (int64_t p = length; p > 0; --p, at += step) {
+      V b_row[vectors];
+      HWY_UNROLL(4)
+      for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
+      if constexpr (task == Task::first) {
+        b += b_step;
+        if (asks_for_all) {
+          prefetch(ahead);
+          if (vectors > 1) prefetch(ahead + lanes);
+          ahead += b_step;
         }
-        HWY_UNROLL(16)
-        for (int r = 0; r < rows; ++r) {
-          const V a_element = hn::Set(d, row[r][at]);
+        if (copy != nullptr) {
           HWY_UNROLL(4)
-          for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
+          for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
+          copy += tile_vectors * lanes;
         }
+      } else {
+        b += tile_vectors * lanes;
+      }
+      if constexpr (task == Task::asking) {
+        prefetch(ahead);
+        ahead += b_step;
+      }
+      HWY_UNROLL(16)
+      for (int r = 0; r < rows; ++r) {
+        const V a_element = hn::Set(d, row[r][at]);
+        HWY_UNROLL(4)
+        for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
       }
     }
   }
 
   if (columns == vectors * lanes) {
-    const T* bias = block.epilogue.bias;
-    HWY_UNROLL(4)
-    for (int v = 0; v < vectors; ++v) {
-      const V b_sum = bias != nullptr ? hn::LoadU(d, bias + c_column + v * lanes) : hn::Zero(d);
+    const auto each = [&](auto&& body) HWY_ATTR {
       HWY_UNROLL(16)
       for (int r = 0; r < rows; ++r) {
-        T* c = c_rows[r] + c_column + v * lanes;
-        if (accumulate) sum[r][v] = hn::Add(hn::LoadU(d, c), sum[r][v]);
-        if (bias != nullptr) sum[r][v] = hn::Add(sum[r][v], b_sum);
-        if (block.epilogue.relu) sum[r][v] = hn::IfThenZeroElse(hn::Lt(sum[r][v], hn::Zero(d)), sum[r][v]);
-        hn::StoreU(sum[r][v], d, c);
+        HWY_UNROLL(4)
+        for (int v = 0; v < vectors; ++v) body(sum[r][v], c_rows[r] + c_column + v * lanes, v);
       }
+    };
+    if (accumulate) each([&](V& x, const T* c, int) HWY_ATTR { x = hn::Add(hn::LoadU(d, c), x); });
+    if (const T* bias = block.epilogue.bias; bias != nullptr) {
+      V b_row[vectors];
+      HWY_UNROLL(4)
+      for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, bias + c_column + v * lanes);
+      each([&](V& x, const T*, int v) HWY_ATTR { x = hn::Add(x, b_row[v]); });
     }
+    if (block.epilogue.relu)
+      each([&](V& x, const T*, int) HWY_ATTR { x = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x); });
+    each([&](V& x, T* c, int) HWY_ATTR { hn::StoreU(x, d, c); });
     return;
   }
   HWY_ALIGN T tile[rows][vectors * lanes];
@@ -162,13 +169,16 @@ template <int rows, int vectors, class T>
 void MultiplyRows(const BlockProduct<T>& block, int64_t end, Panel<T>& panel, int64_t c_column, int64_t columns,
                   int64_t i) {
   for (; i + rows <= end; i += rows) {
-    const auto tile = i == 0 ? MultiplyTile<rows, vectors, true, T> : MultiplyTile<rows, vectors, false, T>;
+    auto tile = MultiplyTile<rows, vectors, Task::other, T>;
+    if (i == 0) tile = MultiplyTile<rows, vectors, Task::first, T>;
+    bool asks = false;
+    if constexpr (rows == tile_rows && vectors == tile_vectors) {
+      asks = !panel.few_tiles && panel.ahead != nullptr && i > 0 && i <= 2 * rows;
+      if (asks) tile = MultiplyTile<rows, vectors, Task::asking, T>;
+    }
     tile(block, block.a_rows + i, panel, block.c_rows + i, c_column, columns);
     if (panel.copy != nullptr) panel.b = panel.copy, panel.copy = nullptr;
-    if (panel.ahead == nullptr || !panel.many_tiles) continue;
-    const bool all_asked = i / rows + 1 == steps_ahead;
-    panel.ahead =
-        all_asked ? nullptr : panel.ahead + block.runs * divide_up(block.run_length, steps_ahead) * block.b_row_step;
+    if (asks) panel.ahead += hn::MaxLanes(hn::ScalableTag<T>());
   }
   if constexpr (rows > 1) {
     constexpr int fewer = rows > half_rows ? half_rows : rows / 2;
@@ -185,8 +195,9 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   // The sums of a single row would wait for one another: where panels lie side by side, two at a time.
   if (block.m == 1 && block.b_panel_step == width) {
     for (; j + 2 * width <= block.n; j += 2 * width) {
-      const Panel<T> panel{.b = block.b + j, .copy = nullptr, .ahead = nullptr, .many_tiles = false};
-      MultiplyTile<1, 2 * tile_vectors, true>(block, block.a_rows, panel, block.c_rows, block.c_column + j, 2 * width);
+      const Panel<T> panel{.b = block.b + j, .copy = nullptr, .ahead = nullptr, .few_tiles = true};
+      MultiplyTile<1, 2 * tile_vectors, Task::first>(block, block.a_rows, panel, block.c_rows, block.c_column + j,
+                                                     2 * width);
     }
   }
   const int64_t tiles = WholeTiles(block.m), whole = tiles * tile_rows;
@@ -197,7 +208,7 @@ void MultiplyBlock(const BlockProduct<T>& block) {
     Panel<T> panel{.b = b,
                    .copy = one_tile ? nullptr : block.b_copy,
                    .ahead = last ? nullptr : b + block.b_panel_step,
-                   .many_tiles = tiles >= steps_ahead};
+                   .few_tiles = tiles < 3};
     const int64_t columns = std::min(width, block.n - j);
     if (columns > lanes) {
       MultiplyRows<tile_rows, tile_vectors>(block, whole, panel, block.c_column + j, columns, 0);
