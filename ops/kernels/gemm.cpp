@@ -104,14 +104,19 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
                             .c_column = n0,
                             .accumulate = block > first};
     if (plan.parts == 1 && block + 1 == last) product.epilogue = operands.epilogue;
+    // What this thread is likely to need next: further rows of B, or the next task's columns.
+    const bool more_rows = block + 1 < last, more_columns = n0 + columns < s.n;
+    const int64_t next_k = more_rows ? k0 + depth : first * plan.depth, next_n = more_rows ? n0 : n0 + columns;
     if (operands.b != nullptr) {
       product.b = operands.b + k0 * operands.b_row_stride + n0;
       product.b_row_step = operands.b_row_stride;
+      if (more_rows || more_columns) product.b_after = operands.b + next_k * operands.b_row_stride + next_n;
       multiply_block_in_place(product);
     } else if (packed == nullptr) {
       multiply_and_pack(product, operands, k0, n0);
     } else {
       product.b = packed + n0 * s.k + k0 * plan.panel;
+      if (more_rows || more_columns) product.b_after = packed + next_n * s.k + next_k * plan.panel;
       multiply_block(product);
     }
   }
@@ -161,6 +166,7 @@ void multiply_block_in_place(BlockProduct<T> product) {
   product.b_panel_step = width;
   product.b_copy = stride == width ? nullptr : panel;
   product.n = whole;
+  if (whole != n) product.b_after = nullptr;
   multiply_block(product);
   if (whole == n) return;
   // The last columns are copied beforehand: a panel is read as a whole.

@@ -204,10 +204,9 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   const bool one_tile = block.m == tile_rows || (block.m <= half_rows && (block.m & (block.m - 1)) == 0);
   for (; j < block.n; j += width) {
     const T* b = block.b + j / width * block.b_panel_step;
-    const bool last = j + width >= block.n;
     Panel<T> panel{.b = b,
                    .copy = one_tile ? nullptr : block.b_copy,
-                   .ahead = last ? nullptr : b + block.b_panel_step,
+                   .ahead = j + width < block.n ? b + block.b_panel_step : block.b_after,
                    .few_tiles = tiles < 3};
     const int64_t columns = std::min(width, block.n - j);
     if (columns > lanes) {

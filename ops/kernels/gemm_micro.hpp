@@ -66,6 +66,7 @@ struct BlockProduct {
   const T* b;
   int64_t b_panel_step = 0, b_row_step;
   T* b_copy = nullptr;
+  const T* b_after = nullptr;  ///< a panel that will be needed next, its rows as far apart; null if none is known
   T* const* c_rows;
   int64_t c_column;
   bool accumulate;  ///< add to C instead of overwriting it
