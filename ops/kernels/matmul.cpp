@@ -44,6 +44,8 @@ void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, in
 // Rows whose distance is a multiple of this lie in the same few lines of a first-level cache, which does not hold a
 // register tile's rows then.
 constexpr int64_t same_lines_bytes = 4096;
+// Columns of A, mostly on pages of their own, that a register tile reads where they lie faster than they are copied.
+constexpr int64_t most_pages = 128;
 // Columns that are multiplied with a block of A, at least: in place, after a copy. One of rows so far apart is copied
 // twice at most.
 constexpr int64_t narrowest_task = 64, copying_task = 128;
@@ -70,7 +72,9 @@ template <class T>
 void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch,
             const Epilogue<T>& epilogue) {
   const BlockOrder order = a.row_stride == 1 && a.column_stride != 1 ? BlockOrder::column_major : BlockOrder::row_major;
-  const bool in_place = a.column_stride == 1 && a.row_stride * sizeof(T) % same_lines_bytes != 0;
+  const bool in_place = order == BlockOrder::column_major
+                            ? shape.k <= most_pages
+                            : a.column_stride == 1 && a.row_stride * sizeof(T) % same_lines_bytes != 0;
   const int64_t task = in_place                            ? narrowest_task
                        : order == BlockOrder::column_major ? copying_task
                                                            : std::max<int64_t>(1024, shape.n / 2);
@@ -78,7 +82,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
     const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
     if (in_place) {
       for (int64_t i = 0; i < rows; ++i) a_rows[i] = src + i * a.row_stride;
-      return int64_t{1};
+      return a.column_stride;
     }
     if (order == BlockOrder::row_major) {
       copy_block(a, m0, rows, k0, depth, block);
