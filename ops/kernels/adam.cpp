@@ -3,6 +3,8 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/ops/kernels/adam.hpp>
 
+#include <algorithm>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "telaio/ops/kernels/adam.cpp"
 #include <hwy/foreach_target.h>
@@ -65,7 +67,9 @@ template <class T>
 void adam(const AdamNumbers<T>& numbers, int64_t n, const T* w, const T* g, const T* m, const T* v, T* new_w, T* new_m,
           T* new_v) {
   constexpr double cycles = sizeof(T) * 0.5;  // seven streams from and to the third-level cache
-  parallel_for(n, grain_for(cycles), [&](int64_t begin, int64_t end) {
+  // As many elements in each task, in whole lines: the parameters of a small network are no more than two.
+  const int64_t tasks = std::max<int64_t>(n, 1) / grain_for(cycles) + 1, line = 64 / sizeof(T);
+  parallel_for(n, (n / tasks / line + 1) * line, [&](int64_t begin, int64_t end) {
     const auto run = [&] {
       if constexpr (sizeof(T) == 4) return TELAIO_DISPATCH(AdamF32);
       else return TELAIO_DISPATCH(AdamF64);
