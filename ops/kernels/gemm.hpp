@@ -3,8 +3,8 @@
 // The driver follows GotoBLAS and BLIS (Van Zee and van de Geijn, "BLIS", ACM TOMS 41:3, 2015): panels of B as wide as
 // the register tile pass by a cache-sized block of A; each task owns some rows and columns of C. Unlike there, B is not
 // packed beforehand where its rows are contiguous: the first tile of rows packs a panel in passing, which costs two
-// stores beside some twenty multiply-adds and saves a pass through memory; but for rows that are pages apart, which many
-// rows of A need. Operands come through callbacks, so they need not exist as matrices.
+// stores beside some twenty multiply-adds and saves a pass through memory; but for rows that are pages apart, which
+// many rows of A need. Operands come through callbacks, so they need not exist as matrices.
 //
 // NaN and infinity propagate: no zero is skipped, and padding never meets an element that is stored.
 #pragma once
