@@ -1,6 +1,4 @@
 // `telaio compare`: a dense against a convolutional net, on images and at widths that grow.
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -20,6 +18,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "compare_plot.hpp"
+#include "progress.hpp"
 
 namespace telaio::cli {
 
@@ -140,27 +139,6 @@ Costs measure(const std::string& network, int64_t size, int64_t batch, double se
   costs.images_per_second = steps * static_cast<double>(batch);
   return costs;
 }
-
-// On standard error, and only where someone looks.
-class Progress {
- public:
-  explicit Progress(size_t total) : total_(total), shown_(isatty(STDERR_FILENO) != 0) {}
-  ~Progress() {
-    if (shown_) fmt::print(stderr, "\r\033[K");
-  }
-  void show(size_t done, const std::string& what) const {
-    if (!shown_) return;
-    constexpr size_t cells = 30;
-    const size_t full = cells * done / total_;
-    fmt::print(stderr, "\r\033[K[{}{}] {}/{} {}", std::string(full, '#'), std::string(cells - full, '.'), done, total_,
-               what);
-    std::fflush(stderr);
-  }
-
- private:
-  size_t total_;
-  bool shown_;
-};
 
 json::object as_json(const Costs& costs) {
   return {{"parameters", costs.parameters},

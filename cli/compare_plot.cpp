@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "svg.hpp"
+
 namespace telaio::cli {
 
 namespace {
@@ -15,17 +17,6 @@ constexpr double legend_row = 20, legend_column = 180;
 
 constexpr std::array colours{"#1f6fb4", "#d9730d"};
 constexpr std::array dashes{"none", "7 4", "2 3", "9 3 2 3"};
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else out += c;
-  }
-  return out;
-}
 
 // 1, 10, …, 1k, …, 1M, …
 std::string power_of_ten(int power) {
@@ -66,21 +57,6 @@ Axes axes_of(const std::vector<double>& x, const PlotPanel& panel, size_t number
             static_cast<int>(std::ceil(most))};
   if (axes.most == axes.least) ++axes.most;
   return axes;
-}
-
-// Shapes that can be told apart without colours.
-std::string marker(size_t pair, double x, double y, std::string_view colour) {
-  switch (pair % 4) {
-    case 0:
-      return fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='4' fill='{}'/>\n", x, y, colour);
-    case 1:
-      return fmt::format("<rect x='{:.1f}' y='{:.1f}' width='7.5' height='7.5' fill='{}'/>\n", x - 3.75, y - 3.75,
-                         colour);
-    case 2:
-      return fmt::format("<path d='M{:.1f} {:.1f}l4.8 8.4h-9.6z' fill='{}'/>\n", x, y - 5.2, colour);
-    default:
-      return fmt::format("<path d='M{:.1f} {:.1f}l5 5l-5 5l-5 -5z' fill='{}'/>\n", x, y - 5, colour);
-  }
 }
 
 std::string stroke(size_t line) {
@@ -127,7 +103,7 @@ void draw_line(std::string& out, const Axes& axes, const std::vector<double>& x,
     if (!(line.values[i] > 0)) continue;
     const double px = axes.at_x(x[i]), py = axes.at_y(std::log10(line.values[i]));
     path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", px, py);
-    markers += marker(number / 2, px, py, colours[number % 2]);
+    markers += svg_marker(number / 2, px, py, colours[number % 2]);
   }
   if (!path.empty()) out += fmt::format("<path d='{}' {}/>\n{}", path, stroke(number), markers);
 }
@@ -162,7 +138,7 @@ std::string svg_plot(const std::string& title, const std::string& x_title, const
     const double lx = left + legend_column * static_cast<double>(pair % per_row);
     const double ly = legend_top + legend_row * static_cast<double>(pair / per_row * 2 + line % 2);
     out += fmt::format("<path d='M{:.1f} {:.1f}h36' {}/>\n", lx, ly - 4, stroke(line)) +
-           marker(pair, lx + 18, ly - 4, colours[line % 2]) +
+           svg_marker(pair, lx + 18, ly - 4, colours[line % 2]) +
            fmt::format("<text x='{:.1f}' y='{:.1f}' class='tick'>{}</text>\n", lx + 44, ly,
                        escaped(panels.front().lines[line].name));
   }

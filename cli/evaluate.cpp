@@ -1,15 +1,13 @@
 // `telaio evaluate`: how good a model is on a data set.
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include <telaio/nn/data/dataset.hpp>
 #include <telaio/nn/io/json.hpp>
 #include <telaio/nn/train/evaluate.hpp>
-#include <telaio/nn/train/preparation.hpp>
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "model_data.hpp"
 #include "results.hpp"
 
 namespace telaio::cli {
@@ -34,32 +32,6 @@ Examples:
 Exit code: 0, or 2 when something given is wrong.
 )";
 
-/// The samples with the labels counted as the model counts its classes. Error when they are not the same classes.
-nn::Samples with_classes_of(const nn::ModelFile& file, nn::Samples samples, const std::string& source) {
-  const auto& names = file.class_names;
-  if (names == samples.class_names) return samples;
-  if (names.empty()) {  // the model does not say: as the data count them
-    if (samples.classes() > nn::class_count(file.model))
-      throw Error(fmt::format("{}: {} classes, the model tells {} apart", source, samples.classes(),
-                              nn::class_count(file.model)));
-    for (int64_t c = samples.classes(); c < nn::class_count(file.model); ++c)
-      samples.class_names.push_back(fmt::format("{}", c));
-    return samples;
-  }
-  std::vector<int64_t> order;
-  for (const std::string& name : samples.class_names) {
-    const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end())
-      throw Error(fmt::format("{}: class '{}' is none of the model's: {}", source, name, fmt::join(names, " ")));
-    order.push_back(found - names.begin());
-  }
-  std::vector<int64_t> labels = nn::label_values(samples);
-  for (int64_t& label : labels) label = order[static_cast<size_t>(label)];
-  samples.labels = from_data(labels, {static_cast<int64_t>(labels.size())});
-  samples.class_names = names;
-  return samples;
-}
-
 }  // namespace
 
 int evaluate(const std::vector<std::string>& arguments) {
@@ -74,20 +46,12 @@ int evaluate(const std::vector<std::string>& arguments) {
   if (!given) return ok;
   const Threads threads(threads_of(*given));
 
-  std::string part = given->count("part") ? (*given)["part"].as<std::string>() : "";
-  if (given->count("part") && part != "test" && part != "train")
-    throw Error(fmt::format("--part is '{}', expected test or train", part));
+  std::string part = part_of(*given);
   const auto& model_path = (*given)["model"].as<std::string>();
   const nn::ModelFile file = nn::load_model(model_path);
   check_classifies(file.model, model_path);
   const nn::Dataset data = nn::load_dataset((*given)["data"].as<std::string>());
-  if (part.empty()) part = data.test.empty() ? "train" : "test";
-  if (part == "test" && data.test.empty()) throw Error(fmt::format("{}: there is no test part", data.source));
-  const nn::Samples samples = with_classes_of(file, part == "test" ? data.test : data.train, data.source);
-
-  if (!(samples.sample_shape() == file.model.sample_shape()))
-    throw Error(fmt::format("{}: samples of shape {}, but {} takes {}", data.source, to_string(samples.sample_shape()),
-                            model_path, to_string(file.model.sample_shape())));
+  const nn::Samples samples = samples_for(file, model_path, part_named(data, part), data.source);
 
   const nn::Evaluation result = nn::evaluate(file.model, samples, {.standardization = file.standardization});
   if ((*given)["json"].as<bool>()) {
