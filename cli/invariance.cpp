@@ -1,7 +1,6 @@
 // `telaio invariance`: what becomes of the accuracy when the images move, turn or change their size.
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
 
 #include <fmt/format.h>
 

@@ -53,8 +53,9 @@ void finish(const Epilogue<T>& epilogue, int64_t column, T* c, int64_t n) {
 /// a_rows[i][run * a_run_step + j * a_step].
 ///
 /// B is a row of panels as wide as the register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart.
-/// Columns of the last panel beyond n are read and multiplied but never stored. Where the rows of a panel are far
-/// apart, b_copy is room for one panel: the first tile of rows writes it in passing, and the others read that.
+/// Columns of the last panel beyond n are read and multiplied but never stored. Where rows of a panel do not lie
+/// side by side (b_row_step is not the panel's width), b_copy must be room for one panel: the first tile of rows writes
+/// it in passing, and the others read that.
 ///
 /// Row i of C starts at c_rows[i] + c_column.
 template <class T>
