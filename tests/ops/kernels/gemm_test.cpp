@@ -99,6 +99,19 @@ TYPED_TEST(Matmul, OfEveryTileEdgeIsExact) {
   });
 }
 
+// Whose B is packed beforehand, a few rows of all panels at a time: many rows of A, rows of B on pages of their own.
+TYPED_TEST(Matmul, OfRowsFarApartIsExact) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(2);
+    for (const int64_t n : {int64_t{1030}, int64_t{1024}}) {
+      const GemmShape s{2 * gemm_block_rows + 5, n, 37};
+      const std::vector<T> a = random.whole_numbers<T>(s.m * s.k), b = random.whole_numbers<T>(s.k * n);
+      ASSERT_EQ(run(s, a, b), naive<T>(s, {a.data(), s.k, 1}, {b.data(), n, 1})) << n;
+    }
+  });
+}
+
 // A single row is multiplied in wider tiles than several, by the same chains of multiply-adds.
 TYPED_TEST(Matmul, OfOneRowHasTheBitsOfThatRowAmongOthers) {
   using T = TypeParam;
