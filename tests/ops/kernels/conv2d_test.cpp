@@ -177,6 +177,17 @@ constexpr Conv2dGeometry large_depthwise{.n = 4,
                                          .pad_left = 1,
                                          .groups = 48};
 
+// The window of 150 channels is longer than what a panel of the weight gradient is multiplied with at a time.
+constexpr Conv2dGeometry long_window{
+    .n = 2, .h = 6, .w = 5, .c = 150, .kh = 3, .kw = 3, .o = 9, .oh = 6, .ow = 5, .pad_top = 1, .pad_left = 1};
+
+TYPED_TEST(Conv2d, OfALongWindowIsExactOnWholeNumbers) {
+  for_each_simd_target([] {
+    Random random(1);
+    expect_exact<TypeParam>(long_window, random);
+  });
+}
+
 TYPED_TEST(Conv2d, OfManyTasksIsExactOnWholeNumbers) {
   Random random(1);
   with_threads(8, [&] {
