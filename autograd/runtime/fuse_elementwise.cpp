@@ -175,20 +175,19 @@ class Rebuilding {
         order_(grouping.order()),
         becomes_(order_.size()),
         read_outside_(order_.size()),
-        only_reader_(order_.size(), nullptr),
-        readers_(order_.size()) {
+        reads_(order_.size()) {
     for (size_t i = 0; i < order_.size(); ++i) {
       if (order_[i]->values()) continue;
       const auto* group = grouping.group_of(static_cast<int>(i));
       for (const Tensor& x : order_[i]->inputs()) {
         const int from = grouping.place(x.node());
         if (!group || grouping.group_of(from) != group) read_outside_[at(from)] = 1;
-        only_reader_[at(from)] = readers_[at(from)]++ == 0 || only_reader_[at(from)] == group ? group : nullptr;
+        ++reads_[at(from)];
       }
     }
     for (const Tensor& root : roots) {
       read_outside_[at(grouping.place(root.node()))] = 1;
-      only_reader_[at(grouping.place(root.node()))] = nullptr;
+      ++reads_[at(grouping.place(root.node()))];
     }
     for (size_t i = 0; i < order_.size(); ++i) visit(static_cast<int>(i));
   }
@@ -241,8 +240,10 @@ class Rebuilding {
     for (int member : group.members) readers.push_back(order_[at(member)]);
     for (const Tensor& tensor : group.inputs) {
       const Node& node = *tensor.node();
-      if (only_reader_[at(grouping_.place(&node))] != &group || node.values() || node.kind() != Node::Kind::compute)
-        continue;
+      int reads = 0;
+      for (const Node* reader : readers)
+        for (const Tensor& x : reader->inputs()) reads += x.node() == &node;
+      if (reads != reads_[at(grouping_.place(&node))] || node.values() || node.kind() != Node::Kind::compute) continue;
       const Tensor fused = node.op().followed_by(node, readers);
       if (!fused.defined()) continue;
       std::vector<Tensor> x;
@@ -294,8 +295,7 @@ class Rebuilding {
   const std::vector<const Node*>& order_;
   std::vector<Became> becomes_;
   std::vector<char> read_outside_;
-  std::vector<const Grouping::Group*> only_reader_;  // of each node, where there is one
-  std::vector<int> readers_;
+  std::vector<int> reads_;  // how often each node is read, as a root, too
   bool renumbers_ = false;
 };
 
