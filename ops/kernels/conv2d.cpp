@@ -89,7 +89,8 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
                windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
                return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
              },
-             copying_task, filter + first_out, g.o, nothing_to_fill, locate_out, gemm_block_depth<T>, epilogue},
+             gemm_copied_rows, copying_task, filter + first_out, g.o, nothing_to_fill, locate_out, gemm_block_depth<T>,
+             epilogue},
             scratch);
   }
 }
@@ -143,7 +144,7 @@ void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_
              windows.copy(m0, rows, k0, depth, block, gemm_block_depth<T>);
              return rows_of_block(BlockOrder::row_major, rows, block, a_rows);
            },
-           copying_task, nullptr, 0, fill_filter, locate_gx},
+           gemm_copied_rows, copying_task, nullptr, 0, fill_filter, locate_gx},
           scratch);
 }
 
@@ -180,7 +181,7 @@ void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T*
                windows.copy(k0, depth, m0, rows, block, gemm_block_pitch<T>);
                return rows_of_block(BlockOrder::column_major, rows, block, a_rows);
              },
-             copying_task, gy + first_out, g.o, nothing_to_fill,
+             gemm_copied_rows, copying_task, gy + first_out, g.o, nothing_to_fill,
              [&](int64_t m0, int64_t rows, T** c_rows) {
                for (int64_t i = 0; i < rows; ++i) c_rows[i] = gw + (m0 + i) * g.o + first_out;
              }},

@@ -27,7 +27,7 @@ struct Plan {
   int64_t row_tasks, column_tasks, parts;
   int64_t blocks, depth;  // blocks along k, and the depth of all but the last
 
-  explicit Plan(const GemmShape& s, int64_t narrowest_task = 64) {
+  explicit Plan(const GemmShape& s, int64_t most_rows = gemm_block_rows, int64_t narrowest_task = 64) {
     panel = micro_tile<T>().columns;
     blocks = std::max<int64_t>(divide_up(s.k, gemm_block_depth<T>), 1);
     depth = std::max<int64_t>(divide_up(s.k, blocks), 1);
@@ -37,9 +37,9 @@ struct Plan {
         static_cast<double>(std::max(s.m, few_rows)) * static_cast<double>(s.n) * static_cast<double>(s.k);
     const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, products / task_products<T>));
     const int64_t most_columns = std::max<int64_t>(s.n / (s.m <= few_rows ? panel : narrowest_task), 1);
-    // Blocks of A as large as may be, so that a panel of B serves many rows, or half as large for more tasks.
-    row_tasks = divide_up(s.m, gemm_block_rows);
-    if (2 * row_tasks * most_columns < wanted) row_tasks = divide_up(s.m, gemm_block_rows / 2);
+    // Blocks of A as large as may be, so that a panel of B serves many rows, or smaller ones for more tasks.
+    row_tasks = divide_up(s.m, most_rows);
+    if (2 * row_tasks * most_columns < wanted) row_tasks = divide_up(s.m, gemm_copied_rows);
     rows = round_up(divide_up(s.m, std::max<int64_t>(row_tasks, 1)), 2);  // even: so that tiles fit
     row_tasks = rows > 0 ? divide_up(s.m, rows) : 0;
     column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1, most_columns);
@@ -203,7 +203,7 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
     }
     return;
   }
-  const Plan<T> plan(s, operands.narrowest_task);
+  const Plan<T> plan(s, operands.most_rows, operands.narrowest_task);
   const bool pack_once = operands.b == nullptr && plan.row_tasks > 1;
   const int64_t elements = pack_once ? packed_elements<T>(s.n, s.k) : 0;
   T* packed = pack_once ? static_cast<T*>(scratch) : nullptr;

@@ -28,10 +28,12 @@ using FillB = FunctionRef<void(int64_t k0, int64_t depth, int64_t n0, int64_t co
 /// Where the driver finds the two factors and puts the product of C = A·B, [m,k]·[k,n] → [m,n].
 template <class T>
 struct GemmOperands {
-  /// Finds A[m0 .. m0+rows, k0 .. k0+depth] (rows <= gemm_block_rows, depth <= gemm_block_depth): writes the addresses
-  /// of its rows and returns how far apart the elements of a row are. It may copy them to `block`, which has room for a
-  /// block in either BlockOrder.
+  /// Finds A[m0 .. m0+rows, k0 .. k0+depth] (rows <= most_rows, depth <= gemm_block_depth): writes the addresses of its
+  /// rows and returns how far apart the elements of a row are. It may copy them to `block`, which has room for
+  /// gemm_copied_rows in either BlockOrder.
   FunctionRef<int64_t(int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows)> locate_a;
+  /// gemm_copied_rows where locate_a copies, else up to gemm_block_rows.
+  int64_t most_rows;
   /// The columns of C that pay for finding a block of A: tasks are no narrower, unless C is.
   int64_t narrowest_task;
   /// B in memory where its rows are contiguous, and how far apart they are; else null, and fill_b is called.

@@ -5,15 +5,16 @@
 
 namespace telaio::kernels {
 
-/// The largest block of A: its rows, and its columns for each type. A block that is copied takes up to 272 KB, lives on
-/// the stack of the task that fills it and stays in the second-level cache while the panels of B pass by; a panel of B
-/// as deep as the block takes 32 KB on AVX-512, which the first-level cache holds beside a register tile's rows of A.
-inline constexpr int64_t gemm_block_rows = 256;
+/// The largest block of A: its rows, fewer where they are copied, and its columns for each type. A copy takes up to 144
+/// KB, lives on the stack of the task that fills it and stays in the second-level cache while the panels of B pass by;
+/// a panel of B as deep as the block takes 32 KB on AVX-512, which the first-level cache holds beside a register tile's
+/// rows of A.
+inline constexpr int64_t gemm_block_rows = 256, gemm_copied_rows = 128;
 template <class T>
 inline constexpr int64_t gemm_block_depth = 1024 / sizeof(T);
 /// From a column of a copied block to the next: an odd number of lines, so that they lie in all sets of a cache.
 template <class T>
-inline constexpr int64_t gemm_block_pitch = gemm_block_rows + 64 / sizeof(T);
+inline constexpr int64_t gemm_block_pitch = gemm_copied_rows + 64 / sizeof(T);
 
 /// How a copied block of A lies in memory: whichever way its source lies, so that filling it is a copy and not a
 /// transposition.

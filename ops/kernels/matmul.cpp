@@ -107,7 +107,10 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const bool far_apart = b.row_stride * sizeof(T) >= same_lines_bytes && shape.m > 2 * gemm_block_rows;
   const T* b_rows = b.column_stride == 1 && !far_apart ? b.data : nullptr;
   const int64_t fill_depth = b.column_stride == 1 ? few_rows : gemm_block_depth<T>;
-  gemm<T>(shape, {locate_a, task, b_rows, b.row_stride, fill_b, locate_c, fill_depth, epilogue}, scratch);
+  gemm<T>(shape,
+          {locate_a, in_place ? gemm_block_rows : gemm_copied_rows, task, b_rows, b.row_stride, fill_b, locate_c,
+           fill_depth, epilogue},
+          scratch);
 }
 
 template <class T>
