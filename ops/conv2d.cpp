@@ -101,11 +101,7 @@ class Conv2d final : public Convolution {
   }
   Tensor followed_by(const Node& node, std::span<const Node* const> readers) const override {
     if (bias_ || options_.groups != 1) return {};
-    std::optional<BiasRelu> found = bias_relu(node, readers);
-    if (!found) return {};
-    return Tensor(NodePtr(new Node(node, OpPtr(new Conv2d(options_, found->relu)),
-                                   {node.inputs()[0], node.inputs()[1], std::move(found->bias)}, node.outputs())),
-                  0);
+    return followed_by_bias(node, readers, [&](bool relu) { return OpPtr(new Conv2d(options_, relu)); });
   }
 
   std::vector<TensorSpec> infer(Specs x) const override {

@@ -95,11 +95,7 @@ class Matmul final : public Op {
 
   Tensor followed_by(const Node& node, std::span<const Node* const> readers) const override {
     if (bias_ || node.outputs()[0].shape.rank() != 2) return {};
-    std::optional<BiasRelu> found = bias_relu(node, readers);
-    if (!found) return {};
-    return Tensor(NodePtr(new Node(node, OpPtr(new Matmul(found->relu)),
-                                   {node.inputs()[0], node.inputs()[1], std::move(found->bias)}, node.outputs())),
-                  0);
+    return followed_by_bias(node, readers, [](bool relu) { return OpPtr(new Matmul(relu)); });
   }
 
   bool same_as(const Op& other) const override {

@@ -14,15 +14,18 @@ Tensor bias_behind(const Tensor& y) {
   return x.rank() == 1 && x.dim(0) == y.dim(-1) ? x : Tensor();
 }
 
-std::optional<BiasRelu> bias_relu(const Node& node, std::span<const Node* const> readers) {
+Tensor followed_by_bias(const Node& node, std::span<const Node* const> readers,
+                        FunctionRef<OpPtr(bool relu)> with_bias) {
   if (readers.empty() || readers.size() > 2 || readers[0]->op().name() != "add") return {};
-  BiasRelu found;
+  Tensor bias;
   for (const Tensor& x : readers[0]->inputs())
-    if (x.node() != &node) found.bias = bias_behind(x);
-  if (!found.bias.defined() || found.bias.dtype() != node.outputs()[0].dtype) return {};
-  if (readers.size() == 1) return found;
-  found.relu = readers[1]->op().name() == "relu" && readers[1]->inputs()[0].node() == readers[0];
-  return found.relu ? std::optional(std::move(found)) : std::nullopt;
+    if (x.node() != &node) bias = bias_behind(x);
+  if (!bias.defined() || bias.dtype() != node.outputs()[0].dtype) return {};
+  const bool relu = readers.size() == 2;
+  if (relu && (readers[1]->op().name() != "relu" || readers[1]->inputs()[0].node() != readers[0])) return {};
+  std::vector<Tensor> x = node.inputs();
+  x.push_back(std::move(bias));
+  return Tensor(NodePtr(new Node(node, with_bias(relu), std::move(x), node.outputs())), 0);
 }
 
 }  // namespace telaio

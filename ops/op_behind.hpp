@@ -1,12 +1,12 @@
 // Looking at the op that a tensor comes from: for rewrites of patterns.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <string_view>
 
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/op.hpp>
+#include <telaio/autograd/runtime/parallel.hpp>
 
 namespace telaio {
 
@@ -22,12 +22,9 @@ const Node* node_behind(const Tensor& y, std::string_view op);
 /// The [O] that y, [..., O], repeats along all other axes; or undefined.
 Tensor bias_behind(const Tensor& y);
 
-/// What products and convolutions do on the way.
-struct BiasRelu {
-  Tensor bias;
-  bool relu = false;
-};
-/// `readers` (as in Op::followed_by) as a bias, maybe followed by a relu, of the output of `node`; or nothing.
-std::optional<BiasRelu> bias_relu(const Node& node, std::span<const Node* const> readers);
+/// For Op::followed_by of products and convolutions: the op that with_bias(relu) gives, of the inputs of `node` and a
+/// bias for each of its last axis, where `readers` are a bias and maybe a relu; else undefined.
+Tensor followed_by_bias(const Node& node, std::span<const Node* const> readers,
+                        FunctionRef<OpPtr(bool relu)> with_bias);
 
 }  // namespace telaio
