@@ -11,7 +11,7 @@ constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The copied lines of a task, on its stack: less than the second-level cache.
 template <class T>
-constexpr int64_t room_elements = 96 * 1024 / sizeof(T);
+constexpr int64_t room_elements = 160 * 1024 / sizeof(T);
 // Rows of a register tile that are a multiple of this apart share a few lines of the first-level cache.
 constexpr int64_t same_lines_bytes = 4096;
 constexpr int64_t most_tasks = 64, most_copying_tasks = 16, narrowest_task = 128, most_parts = 16;
@@ -21,6 +21,11 @@ constexpr int64_t most_transposed_rows = 1280;
 
 int64_t span_of(const WindowAxis& axis, int64_t positions) {
   return (positions - 1) * axis.position_step + (axis.taps - 1) * axis.tap_step + 1;
+}
+
+// Whether windows see no padding along the axis.
+bool all_inside(const WindowAxis& axis) {
+  return axis.first >= 0 && axis.first + span_of(axis, axis.positions) <= axis.size;
 }
 
 template <class T>
@@ -40,8 +45,7 @@ template <class T>
 Lines<T> lines_of(const Windows<T>& w, int64_t image, int64_t begin, int64_t end, T* room) {
   const int64_t line = w.x.size * w.channels, span = span_of(w.x, w.x.positions), left = w.x.first;
   const T* src = w.images + image * w.y.size * line;
-  if (left >= 0 && left + span <= w.x.size && begin >= 0 && end <= w.y.size)
-    return {src + begin * line + left * w.channels, line};
+  if (all_inside(w.x) && begin >= 0 && end <= w.y.size) return {src + begin * line + left * w.channels, line};
   const int64_t from = std::clamp<int64_t>(-left, 0, span), to = std::clamp<int64_t>(w.x.size - left, from, span);
   const int64_t pitch = span * w.channels, first = from * w.channels, last = to * w.channels;
   T* dst = room;
@@ -64,7 +68,8 @@ struct Groups {
   static Groups make(const Windows<T>& w, int64_t most_positions) {
     const int64_t pitch = span_of(w.x, w.x.positions) * w.channels;
     int64_t lines = std::clamp<int64_t>(most_positions / w.x.positions, 1, w.y.positions);
-    while (lines > 1 && span_of(w.y, lines) * pitch > room_elements<T>) --lines;
+    const bool copied = !all_inside(w.x) || !all_inside(w.y);
+    while (copied && lines > 1 && span_of(w.y, lines) * pitch > room_elements<T>) --lines;
     lines = divide_up(w.y.positions, divide_up(w.y.positions, lines));
     return {lines, divide_up(w.y.positions, lines)};
   }
