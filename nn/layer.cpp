@@ -117,12 +117,15 @@ Tensor LayerContext::activate(const Tensor& x, const ActivationFunction& activat
 Tensor LayerContext::operator()(const Layer& layer, const Tensor& x, std::string_view name) {
   if (!layer.defined()) throw Error(fmt::format("{}: the layer is undefined", join(path_, name)));
   LayerContext inner(walk_, join(path_, name));
-  const size_t visits = walk_.visits.size(), entries = walk_.store.entries().size();
+  const size_t values = walk_.values.size(), entries = walk_.store.entries().size();
   std::optional<Scope> scope;
   if (!name.empty()) scope.emplace(name);
   const Tensor y = layer.call(x, inner);
   if (!y.defined())
     throw Error(fmt::format("layer '{}': its type {} gave an undefined tensor", inner.path_, layer.type()));
+  const bool leaf = walk_.values.size() == values;
+  const bool activated = walk_.activated.y.defined() && walk_.activated.y.same(y);
+  walk_.values.push_back({inner.path_, y, activated ? walk_.activated.x : y});
   if (!walk_.making) return y;
 
   LayerInfo visit{inner.path_, std::string(layer.type()), x.shape(), y.shape()};
@@ -132,7 +135,7 @@ Tensor LayerContext::operator()(const Layer& layer, const Tensor& x, std::string
     if (made.trainable) visit.trainable += numel(made.variable.shape());
   }
   visit.multiply_adds = multiply_adds(x, y);
-  visit.leaf = walk_.visits.size() == visits;
+  visit.leaf = leaf;
   walk_.visits.push_back(std::move(visit));
   return y;
 }

@@ -87,6 +87,7 @@ struct Model::State {
     check_output(forward.output, x.dim(0));
     forward.logits = forward.output;
     forward.updates = std::move(walk.updates);
+    forward.layers = std::move(walk.values);
     if (walk.activated.y.defined() && walk.activated.y.same(forward.output)) {
       const std::string& last = walk.activated.function.name();
       forward.ending = last == "softmax" ? Ending::softmax : last == "sigmoid" ? Ending::sigmoid : Ending::linear;

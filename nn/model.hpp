@@ -17,6 +17,13 @@ namespace telaio::nn {
 enum class Ending : uint8_t { linear, softmax, sigmoid };
 std::string_view name_of(Ending ending);
 
+/// What a layer of a network gave, by its path.
+struct LayerValue {
+  std::string path;
+  Tensor output;             ///< with the batch: [N, …]
+  Tensor before_activation;  ///< what the activation that gave the output was applied to; else `output`
+};
+
 /// A network's results in a graph.
 struct Forward {
   Tensor output;
@@ -25,6 +32,8 @@ struct Forward {
   Ending ending = Ending::linear;
   /// Values of states after this step (moving averages): to be assigned with the parameters. Only of a training pass.
   std::vector<std::pair<Variable, Tensor>> updates;
+  /// Of all layers, in the order of Model::layers().
+  std::vector<LayerValue> layers;
 };
 
 /// A layer of a network, as found when the model was built.

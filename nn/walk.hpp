@@ -46,6 +46,7 @@ struct Walk {
     Tensor x, y;
     ActivationFunction function;
   } activated = {};
+  std::vector<LayerValue> values = {};
   std::vector<LayerInfo> visits = {};  ///< while making; with the batch of the walk
 };
 
