@@ -3,7 +3,9 @@
 
 #include <telaio/nn/data/digits.hpp>
 #include <telaio/nn/describe.hpp>
+#include <telaio/nn/insight/image_model.hpp>
 #include <telaio/nn/insight/invariance.hpp>
+#include <telaio/nn/insight/picture.hpp>
 #include <telaio/nn/io/model_file.hpp>
 #include <telaio/nn/layers.hpp>
 #include <telaio/nn/model.hpp>

@@ -5,10 +5,8 @@
 #include <fmt/format.h>
 
 #include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/nn/insight/image_model.hpp>
 #include <telaio/nn/train/evaluate.hpp>
-#include <telaio/ops/binary.hpp>
-#include <telaio/ops/create.hpp>
-#include <telaio/ops/unary.hpp>
 
 namespace telaio::nn {
 
@@ -31,16 +29,6 @@ std::vector<double> shifts(int64_t side) {
   return pixels;
 }
 
-// As numbers in 0…1.
-Array images_of(const Samples& samples) {
-  const Tensor& x = samples.inputs;
-  if (samples.empty()) throw Error("invariance: there are no samples");
-  if (x.rank() != 4 || (x.dtype() != u8 && x.dtype() != f32))
-    throw Error(
-        fmt::format("invariance: expected images, u8 or f32 [N,H,W,C]; the samples are {}", to_string(x.spec())));
-  return (x.dtype() == u8 ? cast(x, f32) / 255 : x).value().contiguous();
-}
-
 }  // namespace
 
 std::vector<InvarianceTest> standard_invariance_tests(const ImageShape& shape) {
@@ -58,7 +46,7 @@ std::vector<InvarianceTest> standard_invariance_tests(const ImageShape& shape) {
 InvarianceCurve measure_invariance(const Model& model, const Samples& samples, const InvarianceTest& test,
                                    const InvarianceOptions& options) {
   if (test.amounts.empty()) throw Error(fmt::format("invariance: '{}' has no amounts", test.name));
-  const Array images = images_of(samples);
+  const Array images = images_of(samples, {}, "invariance");  // centred and deskewed after the change
   const ImageShape shape{images.shape()[1], images.shape()[2], images.shape()[3]};
   const EvaluateOptions evaluation{.batch_size = options.batch_size, .standardization = options.standardization};
   InvarianceCurve curve{test.name, test.unit, {}};

@@ -1,0 +1,37 @@
+// Pictures of many small images, with captions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <telaio/autograd/array.hpp>
+#include <telaio/nn/data/png.hpp>
+
+namespace telaio::nn {
+
+/// One image of a grid.
+struct Tile {
+  Image image;
+  std::string caption = {};  ///< printable ASCII, below the image; cut where it is longer than a tile is wide
+};
+
+/// Tiles of one size, `columns` in a row, below a title.
+struct TileGrid {
+  std::string title;
+  std::vector<Tile> tiles;
+  int64_t columns = 8;
+};
+
+/// The grids below one another, dark on white, in colour. Images are enlarged by a whole number, so that each is about
+/// `side` pixels high; pixels stay squares.
+Image draw(const std::vector<TileGrid>& grids, int64_t side = 64);
+
+/// An image of an array [H,W,C] with C = 1 or 3, values in 0…1 (others are cut); of other numbers of channels, their mean
+/// in grey.
+Image image_of(const Array& values);
+/// Numbers [H,W] in grey, from the least to the greatest: black and white.
+Image stretched(const Array& values);
+/// Numbers [H,W] in colour: blue below 0, white, red above; `limit` is the strongest. 0: the largest magnitude.
+Image signed_colours(const Array& values, double limit = 0);
+
+}  // namespace telaio::nn
