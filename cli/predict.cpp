@@ -4,12 +4,12 @@
 
 #include <fmt/format.h>
 
-#include <telaio/nn/data/png.hpp>
 #include <telaio/nn/io/json.hpp>
 #include <telaio/nn/train/evaluate.hpp>
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "image_input.hpp"
 
 namespace telaio::cli {
 
@@ -34,26 +34,6 @@ Examples:
 Exit code: 0, or 2 when something given is wrong.
 )";
 
-/// Pixels of an image as the model takes them, appended to `all`.
-void add_image(const std::string& path, const Shape& sample, bool invert, std::vector<uint8_t>& all) {
-  const nn::Image image = nn::read_png(path);
-  if (image.height != sample[0] || image.width != sample[1])
-    throw Error(fmt::format("{}: the image has {}×{} pixels, the model takes {}×{}", path, image.height, image.width,
-                            sample[0], sample[1]));
-  const auto pixels = static_cast<size_t>(image.height * image.width), channels = static_cast<size_t>(image.channels);
-  const auto flipped = [&](double value) { return static_cast<uint8_t>(std::lround(invert ? 255 - value : value)); };
-  for (size_t p = 0; p < pixels; ++p) {
-    const uint8_t* pixel = image.pixels.data() + p * channels;
-    if (sample[2] == image.channels) {
-      for (size_t c = 0; c < channels; ++c) all.push_back(flipped(pixel[c]));
-    } else if (sample[2] == 1) {
-      all.push_back(flipped(0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2]));  // luma, ITU-R BT.601
-    } else {
-      for (int64_t c = 0; c < sample[2]; ++c) all.push_back(flipped(pixel[0]));
-    }
-  }
-}
-
 }  // namespace
 
 int predict(const std::vector<std::string>& arguments) {
@@ -73,20 +53,14 @@ int predict(const std::vector<std::string>& arguments) {
   const nn::ModelFile file = nn::load_model(model_path);
   check_classifies(file.model, model_path);
   const auto& paths = (*given)["image"].as<std::vector<std::string>>();
-  const Shape& sample = file.model.sample_shape();
   const int64_t classes = nn::class_count(file.model);
   const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(classes) : file.class_names;
-  if (sample.rank() != 3 || (sample[2] != 1 && sample[2] != 3))
-    throw Error(fmt::format("{}: the model takes samples of shape {}, no images", model_path, to_string(sample)));
+  check_takes_images(file.model, model_path);
   const int64_t top = given->count("top") ? (*given)["top"].as<int64_t>() : std::min<int64_t>(3, classes);
   if (top < 1 || top > classes) throw Error(fmt::format("--top is {}, expected 1 … {}", top, classes));
 
-  std::vector<uint8_t> pixels;
-  for (const std::string& path : paths) add_image(path, sample, (*given)["invert"].as<bool>(), pixels);
-  Shape shape = sample;
-  shape.insert(0, static_cast<int64_t>(paths.size()));
-  std::vector<double> outputs =
-      nn::predict(file.model, from_data(pixels, shape), file.standardization).to_vector<double>();
+  const Tensor images = read_images(paths, file.model, (*given)["invert"].as<bool>());
+  std::vector<double> outputs = nn::predict(file.model, images, file.standardization).to_vector<double>();
   if (file.model.output_shape()[0] == 1) {  // a single yes or no is two classes
     std::vector<double> both;
     for (const double yes : outputs) both.insert(both.end(), {1 - yes, yes});

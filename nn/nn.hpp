@@ -3,6 +3,7 @@
 
 #include <telaio/nn/data/digits.hpp>
 #include <telaio/nn/describe.hpp>
+#include <telaio/nn/insight/attribution.hpp>
 #include <telaio/nn/insight/image_model.hpp>
 #include <telaio/nn/insight/invariance.hpp>
 #include <telaio/nn/insight/picture.hpp>

@@ -12,7 +12,7 @@ namespace telaio::nn {
 namespace {
 
 using Colour = std::array<uint8_t, 3>;
-constexpr Colour paper{255, 255, 255}, ink{40, 40, 40}, frame{200, 200, 200};
+constexpr Colour ink{40, 40, 40}, frame{200, 200, 200};
 constexpr int64_t margin = 8, line = letter_height + 4, title_line = 2 * letter_height + 6;
 
 uint8_t byte_of(double share) { return static_cast<uint8_t>(std::lround(255 * std::clamp(share, 0.0, 1.0))); }
@@ -160,6 +160,38 @@ Image signed_colours(const Array& values, double limit) {
       image.pixels[static_cast<size_t>(3 * i) + c] = byte_of((255 + std::abs(share) * (end[c] - 255)) / 255);
   }
   return image;
+}
+
+Image overlay(const Array& image, const Array& values, double limit) {
+  const Image below = image_of(image);
+  if (values.shape().rank() != 2 || values.dtype() != f32 || values.shape()[0] != below.height ||
+      values.shape()[1] != below.width)
+    throw Error("picture: expected f32 [H,W] of the image " + to_string(image.spec()) + ", got " +
+                to_string(values.spec()));
+  const Array dense = values.contiguous();
+  const float* x = dense.data<float>();
+  const int64_t n = below.height * below.width;
+  if (limit <= 0 && n > 0) {
+    std::vector<double> strengths;
+    for (int64_t i = 0; i < n; ++i) strengths.push_back(std::isfinite(x[i]) ? std::abs(x[i]) : 0);
+    std::sort(strengths.begin(), strengths.end());
+    limit = strengths[static_cast<size_t>((n - 1) * 99 / 100)];
+    if (limit == 0) limit = strengths.back();
+  }
+  Image result = image_of_pixels(below.height, below.width, 3);
+  // Grey keeps to the middle, so that both colours show on black and on white.
+  constexpr double darkest = 40, lightest = 140;
+  constexpr std::array<double, 3> against{60, 130, 255}, in_favour{255, 60, 40};
+  for (int64_t i = 0; i < n; ++i) {
+    const uint8_t* pixel = below.pixels.data() + i * below.channels;
+    const double light = below.channels == 1 ? pixel[0] : 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
+    const double grey = darkest + (lightest - darkest) * light / 255;
+    const double part = x[i] / limit, share = std::isfinite(part) ? std::clamp(part, -1.0, 1.0) : 0;
+    const auto& colour = share < 0 ? against : in_favour;
+    for (size_t c = 0; c < 3; ++c)
+      result.pixels[static_cast<size_t>(3 * i) + c] = byte_of((grey + std::abs(share) * (colour[c] - grey)) / 255);
+  }
+  return result;
 }
 
 }  // namespace telaio::nn

@@ -33,5 +33,9 @@ Image image_of(const Array& values);
 Image stretched(const Array& values);
 /// Numbers [H,W] in colour: blue below 0, white, red above; `limit` is the strongest. 0: the largest magnitude.
 Image signed_colours(const Array& values, double limit = 0);
+/// An image [H,W,C] in faint grey under numbers [H,W] in colour: red above 0, blue below, the stronger the greater;
+/// `limit` is the strongest. 0: what one in a hundred goes beyond, so that a few leave the others their colour.
+Image overlay(const Array& image, const Array& values, double limit = 0);
+
 
 }  // namespace telaio::nn
