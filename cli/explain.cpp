@@ -46,7 +46,7 @@ Examples:
   telaio data --out images --png --count 100 --test-count 20
   telaio explain --model model.telaio images/test/5/*.png
   telaio explain --model model.telaio five.png --class 3 --out why_no_three.png
-  telaio explain --model model.telaio five.png --method gradcam --layer conv2d
+  telaio explain --model model.telaio five.png --method gradcam --layer conv1
   telaio explain --model model.telaio five.png --method integrated --json | jq '.images[0].methods.integrated.sum'
 
 Exit code: 0, or 2 when something given is wrong.

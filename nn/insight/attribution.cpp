@@ -18,8 +18,6 @@ namespace telaio::nn {
 
 namespace {
 
-constexpr int64_t rows_at_once = 64;
-
 using Function = std::function<Tensor(const std::vector<Tensor>&)>;
 using CompiledFunction = Compiled<Function>;
 
@@ -101,9 +99,9 @@ Attribution::Attribution(const ImageModel& model, const Array& images, std::vect
   images_ = images.contiguous();
   outputs_ = network.output_shape()[0];
   const CompiledFunction run([this](const std::vector<Tensor>& x) { return model_.forward(x[0]).logits; });
-  for (int64_t first = 0; first < expected[0]; first += rows_at_once)
+  for (int64_t first = 0; first < expected[0]; first += batch_size())
     for (const double logit :
-         run(std::vector{rows(images_, first, std::min(expected[0], first + rows_at_once))}).to_vector<double>()) {
+         run(std::vector{rows(images_, first, std::min(expected[0], first + batch_size()))}).to_vector<double>()) {
       if (!std::isfinite(logit))
         throw Error(fmt::format("attribution: the logits of image {} are not finite",
                                 static_cast<int64_t>(logits_.size()) / outputs_));
@@ -115,6 +113,10 @@ Attribution::Attribution(const ImageModel& model, const Array& images, std::vect
   for (const int64_t c : classes_)
     if (c < 0 || c >= class_count(network))
       throw Error(fmt::format("attribution: class {}, expected 0 … {}", c, class_count(network) - 1));
+}
+
+int64_t Attribution::batch_size() const {
+  return std::clamp<int64_t>((int64_t{1} << 20) / model_.shape().numel(), 1, 64);
 }
 
 int64_t Attribution::predicted(int64_t image) const {
@@ -152,8 +154,8 @@ std::vector<Array> Attribution::gradient_times_input() const {
     return sum(cast(slope, f64) * cast(x, f64), {3});
   });
   std::vector<Array> maps;
-  for (int64_t first = 0; first < size(); first += rows_at_once) {
-    const int64_t last = std::min(size(), first + rows_at_once);
+  for (int64_t first = 0; first < size(); first += batch_size()) {
+    const int64_t last = std::min(size(), first + batch_size());
     append(maps, run(std::vector{rows(images_, first, last), factors(classes_, first, last, outputs_)}));
   }
   return maps;
@@ -185,8 +187,8 @@ IntegratedGradients Attribution::integrated_gradients(const IntegratedGradientsO
     const Tensor image = rows(images_, i, i + 1);
     const int64_t c = classes_[static_cast<size_t>(i)];
     std::vector<double> map(static_cast<size_t>(shape.height * shape.width));
-    for (int64_t first = 0; first < options.steps; first += rows_at_once) {
-      const int64_t count = std::min(rows_at_once, options.steps - first);
+    for (int64_t first = 0; first < options.steps; first += batch_size()) {
+      const int64_t count = std::min(batch_size(), options.steps - first);
       std::vector<double> along;
       for (int64_t k = first; k < first + count; ++k)
         along.push_back((static_cast<double>(k) + 0.5) / static_cast<double>(options.steps));
@@ -222,8 +224,8 @@ std::vector<Array> Attribution::grad_cam(const std::string& layer) const {
   });
   const ImageShape& shape = model_.shape();
   std::vector<Array> small, maps;
-  for (int64_t first = 0; first < size(); first += rows_at_once) {
-    const int64_t last = std::min(size(), first + rows_at_once);
+  for (int64_t first = 0; first < size(); first += batch_size()) {
+    const int64_t last = std::min(size(), first + batch_size());
     append(small, run(std::vector{rows(images_, first, last), factors(classes_, first, last, outputs_)}));
   }
   for (const Array& map : small)

@@ -74,6 +74,8 @@ class Attribution {
   Occlusion occlusion(const OcclusionOptions& options = {}) const;
 
  private:
+  /// Images in a batch: fewer where they are large, so that what layers keep for the gradient stays moderate.
+  int64_t batch_size() const;
   /// Of a row of the outputs' logits.
   double signed_logit(const double* logits, int64_t c) const;
   double log_odds(const double* logits, int64_t c) const;

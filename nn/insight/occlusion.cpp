@@ -12,8 +12,6 @@ namespace telaio::nn {
 
 namespace {
 
-constexpr size_t rows_at_once = 64;
-
 /// Where patches begin, so that they cover everything.
 std::vector<int64_t> patch_places(int64_t size, int64_t patch, int64_t stride) {
   std::vector<int64_t> places;
@@ -40,6 +38,7 @@ Occlusion Attribution::occlusion(const OcclusionOptions& options) const {
     for (const int64_t column : patch_places(width, side, stride)) patches.push_back({row, column, side});
 
   const auto run = compile([this](const Tensor& x) { return model_.forward(x).logits; });
+  const auto at_once = static_cast<size_t>(batch_size());
   const int64_t pixels = height * width, numbers = pixels * channels;
   Occlusion result;
   for (int64_t i = 0; i < size(); ++i) {
@@ -49,8 +48,8 @@ Occlusion Attribution::occlusion(const OcclusionOptions& options) const {
     std::vector<double> falls(static_cast<size_t>(pixels)), covers(static_cast<size_t>(pixels));
     double most = -std::numeric_limits<double>::infinity();
     Occlusion::Patch strongest = patches[0];
-    for (size_t first = 0; first < patches.size(); first += rows_at_once) {
-      const size_t count = std::min<size_t>(rows_at_once, patches.size() - first);
+    for (size_t first = 0; first < patches.size(); first += at_once) {
+      const size_t count = std::min(at_once, patches.size() - first);
       const Array batch({f32, {static_cast<int64_t>(count), height, width, channels}});
       for (size_t k = 0; k < count; ++k) {
         const Occlusion::Patch& patch = patches[first + k];
