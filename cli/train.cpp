@@ -14,6 +14,7 @@
 #include <telaio/nn/train/check_finite.hpp>
 #include <telaio/nn/train/checkpoint.hpp>
 #include <telaio/nn/train/diagnosis.hpp>
+#include <telaio/nn/train/tensorboard.hpp>
 #include <telaio/nn/train/training.hpp>
 
 #include "command.hpp"
@@ -82,6 +83,7 @@ class Train {
     const std::string& out = text("out");
     nn::check_writable(out);
     if (given_.count("history")) nn::check_writable(text("history"));
+    if (given_.count("tensorboard")) tensorboard_ = std::make_shared<nn::TensorBoard>(text("tensorboard"));
     load_data();
     choose_by_classes();
     std::optional<nn::ModelFile> saved;
@@ -109,6 +111,7 @@ class Train {
         options_.epochs == 1 ? "epoch" : "epochs", options_.batch_size, text("optimizer"), given_["lr"].as<double>(),
         nn::to_string(options_.schedule), options_.seed, thread_count(), thread_count() == 1 ? "thread" : "threads");
     if (saved) say("resumed   from {}\n", out);
+    if (tensorboard_) say("curves    tensorboard --logdir {}\n", text("tensorboard"));
 
     nn::FitResult result;
     try {
@@ -168,6 +171,15 @@ class Train {
       throw Error(fmt::format("--lr is {}, expected a number above 0 and below 1e9", optimizer_.learning_rate));
     if (given_.count("history") && text("history") == text("out"))
       throw Error(fmt::format("--history and --out are one file: {}", text("out")));
+    for (const char* name : {"out", "history"})
+      if (given_.count("tensorboard") && given_.count(name)) check_no_directory(name);
+  }
+
+  /// What is written at the end of the first epoch must not be where event files have a directory by then.
+  void check_no_directory(const char* name) const {
+    for (const char* run : {"train", "validation"})
+      if (fmt::format("{}/{}/", text("tensorboard"), run).starts_with(text(name) + "/"))
+        throw Error(fmt::format("--{} is a directory of --tensorboard {}: {}", name, text("tensorboard"), text(name)));
   }
 
   void choose_by_classes() {
@@ -258,6 +270,7 @@ class Train {
                                           [](nn::Training& training) {
                                             if (StopSignals::requested()) training.stop(interruption);
                                           }}));
+    if (tensorboard_) options_.callbacks.push_back(tensorboard_);
   }
 
   json::value history_json(const nn::Model& model, const nn::History& history,
@@ -341,6 +354,7 @@ class Train {
   nn::Dataset data_;
   nn::FitOptions options_;
   nn::Optimizer optimizer_;
+  std::shared_ptr<nn::TensorBoard> tensorboard_;
   int64_t epoch_kept_ = 0;  // the last one after which the file was written
 };
 

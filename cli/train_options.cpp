@@ -29,6 +29,7 @@ Examples:
   telaio train                                              the cnn on the built-in digits
   telaio train --data mnist/ --model dense --epochs 10
   telaio train --validation-split 0.1 --history run.json    with validation, and the curves as JSON
+  telaio train --validation-split 0.1 --tensorboard runs/a    and in TensorBoard, run beside run
   telaio train --augment shift=2,rotate=10,zoom=0.1         each image changed at random, anew in each epoch
   telaio train --augment shift=2,rotate=10 --augment-where hard     more copies of what it gets wrong
   telaio train --class-weight balanced                      rare classes count as much as frequent ones
@@ -87,6 +88,8 @@ po::options_description train_options() {
       ("out", text("FILE", "model.telaio"), "where the model is kept")
       ("history", text("FILE", nullptr),
        "write the curves as JSON (a name that ends in .csv: as a table) after each epoch")
+      ("tensorboard", text("DIR", nullptr),
+       "write the curves as event files to DIR/train and DIR/validation, epoch by epoch, for tensorboard --logdir DIR")
       ("resume", po::bool_switch(),
        "go on with the training in --out, given the same options; without such a file it begins")
       ("json", po::bool_switch(), "print the history as JSON on standard output, and nothing else")

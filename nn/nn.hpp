@@ -15,4 +15,5 @@
 #include <telaio/nn/train/callbacks.hpp>
 #include <telaio/nn/train/checkpoint.hpp>
 #include <telaio/nn/train/diagnosis.hpp>
+#include <telaio/nn/train/tensorboard.hpp>
 #include <telaio/nn/train/training.hpp>

@@ -211,4 +211,39 @@ void check_writable(const std::string& path) {
 
 void write_file(const std::string& path, std::string_view bytes) { write_file(path, std::span(&bytes, 1)); }
 
+void make_directories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) cannot_write(path, error.value());
+}
+
+void check_writable_directory(const std::string& path) {
+  // What is to be made has its first name in the nearest that is there.
+  std::filesystem::path place = path;
+  struct stat status {};
+  while (!place.empty() && ::stat(place.c_str(), &status) != 0) {
+    if (errno != ENOENT) cannot_write(path, errno);
+    place = place.parent_path();
+  }
+  const FileBeside file((place / "file").string());
+  if (file.number() < 0) cannot_write(path, errno);
+}
+
+GrowingFile::GrowingFile(std::string path)
+    : path_(std::move(path)), file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666)) {
+  if (file_ < 0) cannot_write(path_, errno);
+}
+
+GrowingFile::~GrowingFile() { ::close(file_); }
+
+void GrowingFile::append(std::string_view piece) {
+  if (!write_all(file_, piece)) {
+    const int error = errno;
+    // Of a piece that did not fit on the disk a part may be there. Where even this fails there is no more to be done.
+    [[maybe_unused]] const int cut = ::ftruncate(file_, size_);
+    cannot_write(path_, error);
+  }
+  size_ += static_cast<int64_t>(piece.size());
+}
+
 }  // namespace telaio::nn

@@ -1,6 +1,8 @@
-// Files: whether they are there, read at once, and written so that one is either all there or as it was before.
+// Files: whether they are there, read at once, and written so that one is either all there or as it was before; and
+// those that grow.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,5 +27,28 @@ void write_file(const std::string& path, std::span<const std::string_view> piece
 /// The Error of write_file, as far as it can be told before there is anything to write: for long work that ends in a
 /// file.
 void check_writable(const std::string& path);
+
+/// Makes a directory, with those it is in, where there is none. Error "PATH: cannot be written: …".
+void make_directories(const std::string& path);
+/// The Error of that, or of making files in the directory, as far as it can be told before.
+void check_writable_directory(const std::string& path);
+
+/// A new file that grows by pieces, for whoever reads it meanwhile. A piece that cannot be written leaves what was
+/// there before it, and a program that is killed leaves whole pieces. Errors "PATH: cannot be written: …"; a file that
+/// is there already is one.
+class GrowingFile {
+ public:
+  explicit GrowingFile(std::string path);
+  ~GrowingFile();
+  GrowingFile(const GrowingFile&) = delete;
+  GrowingFile& operator=(const GrowingFile&) = delete;
+  void append(std::string_view piece);
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  int file_;
+  int64_t size_ = 0;
+};
 
 }  // namespace telaio::nn

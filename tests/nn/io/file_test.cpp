@@ -114,6 +114,55 @@ TEST(File, FullDiskLeavesTheOldFileAndNothingElse) {
   EXPECT_THAT(dir.names(), ElementsAre("file"));
 }
 
+TEST(GrowingFile, IsReadWhileItGrows) {
+  const TempDir dir;
+  const std::string path = dir / "file";
+  GrowingFile file(path);
+  EXPECT_EQ(file.path(), path);
+  EXPECT_EQ(content(path), "");
+  file.append("one ");
+  EXPECT_EQ(content(path), "one ");
+  file.append(std::string("t\0o", 3));
+  EXPECT_EQ(content(path), std::string("one t\0o", 7));
+  EXPECT_EQ(message_of([&] { GrowingFile again(path); }), path + ": cannot be written: File exists");
+  const std::string nowhere = dir.path() + "/no/file";
+  EXPECT_EQ(message_of([&] { GrowingFile none(nowhere); }), nowhere + ": cannot be written: No such file or directory");
+}
+
+TEST(GrowingFile, AFullDiskLeavesWholePieces) {
+  const TempDir dir;
+  GrowingFile file(dir / "file");
+  const std::string piece(3000, 'x');
+  file.append(piece);
+  std::string message;
+  {
+    const SmallDisk full(5000);
+    message = message_of([&] { file.append(piece); });
+  }
+  EXPECT_EQ(message, dir / "file" + ": cannot be written: File too large");
+  EXPECT_EQ(content(dir / "file"), piece);
+  file.append("more");
+  EXPECT_EQ(content(dir / "file"), piece + "more");
+}
+
+TEST(Directories, AreMadeWithThoseTheyAreIn) {
+  const TempDir dir;
+  const std::string file = dir.put("file", "x");
+  for (const std::string& place : {dir.path(), dir.path() + "/a/b", dir.path() + "/c/"}) {
+    check_writable_directory(place);
+    EXPECT_EQ(std::filesystem::exists(place), place == dir.path()) << "nothing is made";
+    make_directories(place);
+    EXPECT_TRUE(directory_exists(place));
+    make_directories(place);
+  }
+  check_writable_directory("a name that nothing has");
+  for (const std::string& place : {file, file + "/a"})
+    for (const auto& function : {make_directories, check_writable_directory})
+      EXPECT_EQ(message_of([&] { function(place); }), place + ": cannot be written: Not a directory");
+  EXPECT_THAT(message_of([] { check_writable_directory("/proc/a/b"); }), StartsWith("/proc/a/b: cannot be written: "));
+  EXPECT_EQ(dir.names().size(), 3u);
+}
+
 TEST(File, KeepsLinksAndPermissions) {
   const TempDir dir;
   const std::string file = dir.put("deep/file", "old");
