@@ -257,6 +257,8 @@ class Train {
           nn::EarlyStopping::Options{.monitor = options_.validation_split > 0 ? "val_loss" : "loss",
                                      .patience = given_["early-stopping"].as<int64_t>()}));
     if (talks()) options_.callbacks.push_back(std::make_shared<nn::ProgressBar>());
+    // Before the file: who goes on from that need not write the epoch again.
+    if (tensorboard_) options_.callbacks.push_back(tensorboard_);
     options_.callbacks.push_back(std::make_shared<nn::ModelCheckpoint>(
         nn::ModelCheckpoint::Options{text("out"), data_.train.class_names, notes(), true}));
     // Behind the file: what is said of it is true by then.
@@ -270,7 +272,6 @@ class Train {
                                           [](nn::Training& training) {
                                             if (StopSignals::requested()) training.stop(interruption);
                                           }}));
-    if (tensorboard_) options_.callbacks.push_back(tensorboard_);
   }
 
   json::value history_json(const nn::Model& model, const nn::History& history,

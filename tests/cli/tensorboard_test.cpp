@@ -83,7 +83,7 @@ TEST_F(TensorBoardCommand, KilledAndResumedItHoldsTheWholeTraining) {
     };
     const auto grown = [&] {
       const auto all = nn::files_in(run);
-      return all.size() > known && std::filesystem::file_size(all.back()) > 200;
+      return all.size() > known && std::filesystem::file_size(all.back()) > 100;
     };
     while (kills < 5 && running() && !grown()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (kills < 5) kill(child, signal);
