@@ -17,6 +17,7 @@ enum class RandomPurpose : uint64_t {
   augment = 4,
   initialize = 5,
   copies = 6,
+  maximize = 7,
   layers = 15
 };
 

@@ -12,7 +12,7 @@ namespace telaio::nn {
 namespace {
 
 using Colour = std::array<uint8_t, 3>;
-constexpr Colour ink{40, 40, 40}, frame{200, 200, 200};
+constexpr Colour ink{40, 40, 40}, frame{200, 200, 200};  // on white
 constexpr int64_t margin = 8, line = letter_height + 4, title_line = 2 * letter_height + 6;
 
 uint8_t byte_of(double share) { return static_cast<uint8_t>(std::lround(255 * std::clamp(share, 0.0, 1.0))); }
