@@ -14,6 +14,7 @@ int summary(const std::vector<std::string>& arguments);
 int compare(const std::vector<std::string>& arguments);
 int invariance(const std::vector<std::string>& arguments);
 int explain(const std::vector<std::string>& arguments);
+int filters(const std::vector<std::string>& arguments);
 int graph(const std::vector<std::string>& arguments);
 int data(const std::vector<std::string>& arguments);
 int gradcheck(const std::vector<std::string>& arguments);

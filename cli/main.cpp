@@ -28,6 +28,7 @@ Commands:
   summary     show a model's layers, parameters and arithmetic
   compare     a convolutional against a dense net: parameters, arithmetic, speed
   invariance  what accuracy is left when images are shifted, turned or resized
+  filters     draw what a network's filters respond to
   explain     show which pixels made a model say what it says
   graph       draw a model's graph of ops, with its gradients
   data        write the built-in digits as files
@@ -44,10 +45,10 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 constexpr Command commands[] = {
-    {"train", telaio::cli::train},         {"evaluate", telaio::cli::evaluate}, {"predict", telaio::cli::predict},
-    {"summary", telaio::cli::summary},     {"compare", telaio::cli::compare},   {"invariance", telaio::cli::invariance},
-    {"explain", telaio::cli::explain},     {"graph", telaio::cli::graph},       {"data", telaio::cli::data},
-    {"gradcheck", telaio::cli::gradcheck},
+    {"train", telaio::cli::train},     {"evaluate", telaio::cli::evaluate}, {"predict", telaio::cli::predict},
+    {"summary", telaio::cli::summary}, {"compare", telaio::cli::compare},   {"invariance", telaio::cli::invariance},
+    {"filters", telaio::cli::filters}, {"explain", telaio::cli::explain},   {"graph", telaio::cli::graph},
+    {"data", telaio::cli::data},       {"gradcheck", telaio::cli::gradcheck},
 };
 
 int run(std::vector<std::string> arguments) {

@@ -66,6 +66,12 @@ std::vector<std::string> ImageModel::convolutions() const {
   return paths;
 }
 
+void check_has_channels(const std::string& layer, const Shape& output) {
+  if (output.rank() != 1 && output.rank() != 3)
+    throw Error(
+        fmt::format("{}: the layer gives {}, expected features [C] or maps [H,W,C]", layer, to_string(output)));
+}
+
 Array images_of(const Samples& samples, const Standardization& standardization, const std::string& who) {
   const Tensor& x = samples.inputs;
   if (samples.empty()) throw Error(fmt::format("{}: there are no samples", who));

@@ -36,6 +36,9 @@ class ImageModel {
   bool bytes_;
 };
 
+/// Error unless a layer's output has channels: it gives features [C] or maps [H,W,C].
+void check_has_channels(const std::string& layer, const Shape& output);
+
 /// Samples as images f32 [N,H,W,C] with values in 0…1, centred and deskewed where the standardization says so. Error,
 /// in the name of `who`, when they are no images (u8 or f32), or there are none.
 Array images_of(const Samples& samples, const Standardization& standardization, const std::string& who);

@@ -91,7 +91,8 @@ class Ascent {
       : options_(options), shape_(model.shape()), x_("x", zeros(shape)), m_("m", zeros(shape)), v_("v", zeros(shape)),
         step_(Step{&model, &objective, this}) {}
 
-  void run(const Tensor& start, const Tensor& unit, int64_t steps_before) {
+  /// `after_step` gets the steps that are done.
+  void run(const Tensor& start, const Tensor& unit, const std::function<void(int64_t)>& after_step) {
     x_.assign(start);
     m_.assign(zeros(start.shape()));
     v_.assign(zeros(start.shape()));
@@ -115,7 +116,7 @@ class Ascent {
       rate *= std::sqrt(1 - std::pow(beta2, t)) / (1 - std::pow(beta1, t));
       const Sampling at = sampling(affine(geometry, shape_), shape_);
       step_(constant(at.places), constant(at.weights), unit, full({}, rate), full({}, penalty));
-      if (options_.after_step) options_.after_step(steps_before + i + 1);
+      after_step(i + 1);
     }
   }
   Array images() const { return snapshot(x_).value().contiguous(); }
@@ -157,8 +158,7 @@ Tensor numbers(const std::vector<int64_t>& values) { return from_data(values, {s
 Objective channels_of(const ImageModel& model, const std::string& layer, bool activated) {
   const size_t index = model.layer(layer);
   const Shape& shape = model.model().layers()[index].output;
-  if (shape.rank() != 1 && shape.rank() != 3)
-    throw Error(fmt::format("{}: the layer gives {}, expected features [C] or maps [H,W,C]", layer, to_string(shape)));
+  check_has_channels(layer, shape);
   return [=](const Forward& forward, const Tensor& unit) {
     Tensor y = activated ? forward.layers[index].output : forward.layers[index].before_activation;
     if (shape.rank() == 3) {
@@ -181,6 +181,12 @@ Objective classes_of(const ImageModel& model) {
   };
 }
 
+Objective chosen(Objective objective, std::vector<int64_t> units) {
+  return [objective = std::move(objective), theirs = numbers(units)](const Forward& forward, const Tensor& unit) {
+    return objective(forward, take(theirs, unit));
+  };
+}
+
 std::vector<double> measure(const ImageModel& model, const Objective& objective, const Array& images, int64_t unit) {
   const auto values = compile([&](const Tensor& x, const Tensor& units) {
     return cast(checked_values(objective, model.forward(x), units), f64);
@@ -191,7 +197,7 @@ std::vector<double> measure(const ImageModel& model, const Objective& objective,
     const int64_t last = std::min(n, first + images_at_once);
     std::vector<int64_t> units;
     for (int64_t i = first; i < last; ++i) units.push_back(unit < 0 ? i : unit);
-    const auto some = values(slice(constant(images), 0, first, last), numbers(units)).template to_vector<double>();
+    const auto some = values(slice(constant(images), 0, first, last), numbers(units)).to_vector<double>();
     all.insert(all.end(), some.begin(), some.end());
   }
   return all;
@@ -206,9 +212,8 @@ Maximized maximize(const ImageModel& model, const Objective& objective, int64_t 
   const auto values = compile([&](const Tensor& x, const Tensor& unit) {
     return cast(checked_values(objective, model.forward(x), unit), f64);
   });
-  const Maximized best{Array({f32, {units, shape.height, shape.width, shape.channels}}),
-                       std::vector<double>(static_cast<size_t>(units), -INFINITY)};
-  Maximized result = best;
+  Maximized result{Array({f32, {units, shape.height, shape.width, shape.channels}}),
+                   std::vector<double>(static_cast<size_t>(units), -INFINITY)};
   for (int64_t first = 0; first < units; first += at_once) {
     // Image i is for unit first + i mod at_once; the last batch repeats the last unit.
     std::vector<int64_t> unit;
@@ -220,9 +225,13 @@ Maximized maximize(const ImageModel& model, const Objective& objective, int64_t 
     const RandomKey key = data_key(options.seed, RandomPurpose::maximize, static_cast<uint64_t>(1 + first));
     const Tensor noise =
         uniform(batch, random_key(static_cast<int64_t>(key.seed), static_cast<int64_t>(key.stream)));
-    ascent.run(noise * from_data(brightest, {batch[0], 1, 1, 1}), numbers(unit), first / at_once * options.steps);
+    ascent.run(noise * from_data(brightest, {batch[0], 1, 1, 1}), numbers(unit), [&](int64_t steps) {
+      if (!options.after_step) return;
+      const int64_t rounds = (units + at_once - 1) / at_once, done = first / at_once * options.steps + steps;
+      options.after_step(static_cast<double>(done) / static_cast<double>(rounds * options.steps));
+    });
     const Array images = ascent.images();
-    const std::vector<double> reached = values(constant(images), numbers(unit)).template to_vector<double>();
+    const std::vector<double> reached = values(constant(images), numbers(unit)).to_vector<double>();
     for (size_t i = 0; i < unit.size(); ++i) {
       const auto u = static_cast<size_t>(unit[i]);
       if (!(reached[i] > result.values[u])) continue;

@@ -19,6 +19,8 @@ using Objective = std::function<Tensor(const Forward& forward, const Tensor& uni
 Objective channels_of(const ImageModel& model, const std::string& layer, bool activated = false);
 /// The classes, before the softmax or sigmoid; a single output's two are it and its negative.
 Objective classes_of(const ImageModel& model);
+/// Of another's units only these: unit i is theirs units[i].
+Objective chosen(Objective objective, std::vector<int64_t> units);
 
 struct MaximizeOptions {
   int64_t steps = 192;
@@ -28,11 +30,11 @@ struct MaximizeOptions {
   double brightness = 0.02;
   /// Each step sees the images moved by up to so many pixels, degrees and that fraction.
   double jitter = 1, rotate = 5, zoom = 0.05;
-  /// In the last steps, this share of them, nothing moves and the penalties fade to this fraction.
-  double settling = 0.4, settled_penalty = 0.05;
+  /// In this share of the steps, the last ones, nothing moves, and the penalties fade.
+  double settling = 0.4;
   int64_t starts = 4;  ///< from so many random images; the best is taken
   uint64_t seed = 1;
-  std::function<void(int64_t step)> after_step = {};  ///< for a progress bar
+  std::function<void(double share)> after_step = {};  ///< of the work that is done: for a progress bar
 };
 
 /// Images f32 [units,H,W,C] in 0…1, and what each reaches.

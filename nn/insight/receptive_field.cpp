@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include <telaio/autograd/grad.hpp>
 #include <telaio/nn/data/sample_random.hpp>
 #include <telaio/ops/binary.hpp>
@@ -44,15 +46,28 @@ Window seen(const ImageModel& model, size_t layer, int64_t row, int64_t column) 
 
 }  // namespace
 
-Window ReceptiveField::at(int64_t unit_row, int64_t unit_column, const ImageShape& image) const {
-  const int64_t top = window.top + (unit_row - row) * row_step;
-  const int64_t left = window.left + (unit_column - column) * column_step;
-  const int64_t bottom = std::min(image.height, top + window.height);
-  const int64_t right = std::min(image.width, left + window.width);
-  Window cut{std::max<int64_t>(0, top), std::max<int64_t>(0, left), 0, 0};
-  cut.height = std::max<int64_t>(0, bottom - cut.top);
-  cut.width = std::max<int64_t>(0, right - cut.left);
-  return cut;
+Array cut(const Array& images, int64_t i, const Window& window) {
+  if (images.shape().rank() != 4 || images.dtype() != f32 || i < 0 || i >= images.shape()[0])
+    throw Error(fmt::format("cut: image {} of {}, expected f32 [N,H,W,C]", i, to_string(images.spec())));
+  const Array dense = images.contiguous();
+  const int64_t height = images.shape()[1], width = images.shape()[2], channels = images.shape()[3];
+  const Array part({f32, {window.height, window.width, channels}});
+  std::fill_n(part.data<float>(), part.spec().numel(), 0.0F);
+  const int64_t from = std::max<int64_t>(0, -window.left), to = std::min(window.width, width - window.left);
+  for (int64_t row = 0; row < window.height; ++row) {
+    const int64_t y = window.top + row;
+    if (y < 0 || y >= height || from >= to) continue;
+    std::copy_n(dense.data<float>() + ((i * height + y) * width + window.left + from) * channels, (to - from) * channels,
+                part.data<float>() + (row * window.width + from) * channels);
+  }
+  return part;
+}
+
+Window ReceptiveField::at(int64_t unit_row, int64_t unit_column) const {
+  Window moved = window;
+  moved.top += (unit_row - row) * row_step;
+  moved.left += (unit_column - column) * column_step;
+  return moved;
 }
 
 ReceptiveField receptive_field(const ImageModel& model, const std::string& layer) {

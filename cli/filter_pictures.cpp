@@ -1,0 +1,118 @@
+#include "filter_pictures.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include <telaio/ops/reduce.hpp>
+#include <telaio/ops/unary.hpp>
+#include <telaio/ops/views.hpp>
+
+namespace telaio::cli {
+
+namespace {
+
+constexpr int64_t in_a_row = 16;
+
+std::string plural(int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+// Of numbers [H,W,C] those of channel c, [H,W].
+Array map_of(const Array& maps, int64_t c) {
+  const Shape& shape = maps.shape();
+  return reshape(slice(constant(maps), 2, c, c + 1), {shape[0], shape[1]}).value().contiguous();
+}
+
+}  // namespace
+
+std::vector<nn::TileGrid> kernel_grid(const nn::ImageModel& model) {
+  const std::vector<std::string> convolutions = model.convolutions();
+  if (convolutions.empty()) return {};
+  for (const Variable& variable : model.model().variables()) {
+    if (variable.name() != convolutions[0] + ".weight") continue;
+    const Array weights = cast(sum(variable.read(), 2), f32).value().contiguous();  // [KH,KW,filters]
+    double limit = 0;
+    for (int64_t i = 0; i < weights.spec().numel(); ++i)
+      limit = std::max<double>(limit, std::abs(weights.data<float>()[i]));
+    nn::TileGrid grid{fmt::format("{}: its {}, weights above 0 red, below 0 blue", convolutions[0],
+                                  plural(weights.shape()[2], "kernel")),
+                      {},
+                      in_a_row};
+    for (int64_t f = 0; f < weights.shape()[2]; ++f)
+      grid.tiles.push_back({nn::signed_colours(map_of(weights, f), limit), fmt::format("{}", f)});
+    return {grid};
+  }
+  return {};
+}
+
+nn::TileGrid filter_grid(const nn::FilterImages& filters) {
+  const auto count = static_cast<int64_t>(filters.dead.size());
+  const nn::Window& window = filters.field.window;
+  nn::TileGrid grid{fmt::format("{}: what moves each of its {} most, of the {}x{} pixels that it sees", filters.layer,
+                                plural(count, "filter"), window.height, window.width),
+                    {},
+                    in_a_row};
+  for (int64_t f = 0; f < count; ++f) {
+    const auto at = static_cast<size_t>(f);
+    grid.tiles.push_back(
+        {nn::image_of(nn::cut(filters.best.images, f, window)),
+         filters.dead[at] ? fmt::format("{} dead", f) : fmt::format("{}: {:.2g}", f, filters.best.values[at])});
+  }
+  return grid;
+}
+
+nn::TileGrid patch_grid(const nn::FilterImages& filters, const std::vector<std::vector<nn::Response>>& strongest,
+                        const Array& images) {
+  size_t shown = 0;
+  for (const auto& responses : strongest) shown = std::max(shown, responses.size());
+  const nn::TileGrid own = filter_grid(filters);
+  const int64_t width = static_cast<int64_t>(shown) + 1, beside = std::max<int64_t>(1, in_a_row / width);
+  nn::TileGrid grid{
+      fmt::format("{}: each filter's image, and the {} pieces of real images that move it most", filters.layer, shown),
+      {},
+      width * beside};
+  for (size_t f = 0; f < strongest.size(); ++f) {
+    grid.tiles.push_back(own.tiles[f]);
+    for (const nn::Response& response : strongest[f])
+      grid.tiles.push_back({nn::image_of(nn::cut(images, response.image, filters.field.at(response.row, response.column))),
+                            fmt::format("{:.2g}", response.value)});
+  }
+  return grid;
+}
+
+nn::TileGrid class_grid(const nn::Maximized& found, const std::vector<std::string>& names) {
+  nn::TileGrid grid{"classes: the image that the net is surest of, for each", {}, in_a_row};
+  const Shape& shape = found.images.shape();
+  for (size_t i = 0; i < names.size(); ++i)
+    grid.tiles.push_back(
+        {nn::image_of(nn::cut(found.images, static_cast<int64_t>(i), {0, 0, shape[1], shape[2]})), names[i]});
+  return grid;
+}
+
+std::vector<nn::TileGrid> output_grids(const Array& image, const std::vector<nn::LayerOutput>& outputs) {
+  std::vector<nn::TileGrid> grids{{"the image", {{nn::image_of(image), ""}}, 1}};
+  for (const nn::LayerOutput& output : outputs) {
+    const Shape& shape = output.values.shape();
+    nn::TileGrid grid{fmt::format("{} ({})", output.path, output.type), {}, in_a_row};
+    if (shape.rank() == 3) {
+      for (int64_t c = 0; c < shape[2]; ++c)
+        grid.tiles.push_back({nn::stretched(map_of(output.values, c)), fmt::format("{}", c)});
+    } else if (shape.rank() == 1) {
+      // In lines of as many as look well beside the maps.
+      const int64_t wide = std::min<int64_t>(shape[0], 64), lines = (shape[0] + wide - 1) / wide;
+      const Array padded({f32, {lines, wide}});
+      const float* values = output.values.data<float>();
+      std::fill_n(padded.data<float>(), lines * wide, *std::min_element(values, values + shape[0]));
+      std::copy_n(values, shape[0], padded.data<float>());
+      grid.tiles.push_back({nn::stretched(padded), ""});
+    } else {
+      continue;
+    }
+    grids.push_back(std::move(grid));
+  }
+  return grids;
+}
+
+}  // namespace telaio::cli
