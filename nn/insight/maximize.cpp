@@ -109,8 +109,8 @@ class Ascent {
         geometry.zoom = 1 + draws.around(options_.zoom);
       } else {
         const double share = static_cast<double>(i - moving + 1) / static_cast<double>(settled);
-        penalty = std::max(0.0, 1 - 2 * share);
-        rate *= 1 - 0.9 * share;
+        penalty = std::max(0.0, 1 - 3 * share);
+        rate *= 1 - 0.8 * share;
       }
       const auto t = static_cast<double>(i + 1);
       rate *= std::sqrt(1 - std::pow(beta2, t)) / (1 - std::pow(beta1, t));

@@ -16,7 +16,7 @@ Forward ends(const Tensor& logits, Ending ending) {
   const Tensor output = ending == Ending::softmax   ? softmax(logits)
                         : ending == Ending::sigmoid ? sigmoid(logits)
                                                     : logits;
-  return {output, logits, ending, {}};
+  return {.output = output, .logits = logits, .ending = ending};
 }
 
 Tensor table(const Values& values, int64_t columns) {

@@ -1,0 +1,216 @@
+// Activation maximization: where the best image is known it is found, trained filters prefer theirs to noise and to real
+// images, and what is dead is called so.
+#include <telaio/nn/insight/maximize.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <telaio/autograd/compile.hpp>
+#include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/nn/data/dataset.hpp>
+#include <telaio/nn/insight/responses.hpp>
+#include <telaio/nn/layers.hpp>
+#include <telaio/nn/networks.hpp>
+#include <telaio/nn/train/training.hpp>
+#include <telaio/telaio.hpp>
+
+#include "../../message_of.hpp"
+
+namespace telaio::nn {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr int64_t side = 9;
+
+Variable named(const Model& model, const std::string& name) {
+  for (const Variable& variable : model.variables())
+    if (variable.name() == name) return variable;
+  throw Error("no variable " + name);
+}
+std::vector<double> numbers(const Tensor& x) { return cast(x, f64).to_vector<double>(); }
+
+Model convolution(int64_t channels, ModelOptions options = {}) {
+  return Model(Sequential({Conv2D{4, 3, "relu"}, Flatten{}, Dense{3}, Softmax{}}), {side, side, channels}, options);
+}
+
+// The pixel's place in the middle of the image, as its weight counts: [3,3,channels,4].
+double weight(const std::vector<double>& w, int64_t pixel, int64_t filter) {
+  return w[static_cast<size_t>(pixel * 4 + filter)];
+}
+
+TEST(Maximize, FindsTheBestImageOfALinearFilter) {
+  for (const int64_t channels : {1, 3}) {
+    const Model model = convolution(channels);
+    const FilterImages found = maximize_filters(ImageModel(model), "conv1");
+    ASSERT_EQ(found.best.images.shape(), (Shape{4, side, side, channels}));
+    const std::vector<double> w = numbers(named(model, "conv1.weight"));
+    for (int64_t f = 0; f < 4; ++f) {
+      const Array part = cut(found.best.images, f, found.field.window);
+      ASSERT_EQ(part.shape(), (Shape{3, 3, channels}));
+      double best = 0;
+      for (int64_t i = 0; i < 9 * channels; ++i) {
+        best += std::max(0.0, weight(w, i, f));
+        if (std::abs(weight(w, i, f)) < 0.03) continue;
+        EXPECT_NEAR(part.data<float>()[i], weight(w, i, f) > 0 ? 1 : 0, 0.02) << f << " " << i;
+      }
+      EXPECT_NEAR(found.best.values[static_cast<size_t>(f)], best, 0.01 * best);
+    }
+    EXPECT_THAT(found.dead, ElementsAre(false, false, false, false));
+  }
+}
+
+TEST(Maximize, SeesWhatStandsBeforeTheNetwork) {
+  // With a mean of 0.5 and a deviation of −2 what is dark is bright, and the other way round.
+  const Model model = convolution(1);
+  const Tensor mean = full({side, side, 1}, 0.5), turned = full({side, side, 1}, -2.0);
+  const ImageModel standardized(model, {.pixels = true, .mean = mean.eval(), .deviation = turned.eval()});
+  const FilterImages dark = maximize_filters(standardized, "conv1");
+  const std::vector<double> w = numbers(named(model, "conv1.weight"));
+  for (int64_t f = 0; f < 4; ++f) {
+    double best = 0;
+    for (int64_t i = 0; i < 9; ++i) best += 0.25 * std::abs(weight(w, i, f));
+    EXPECT_NEAR(dark.best.values[static_cast<size_t>(f)], best, 0.01 * best);
+  }
+
+  // Bytes: the same weights give 255 times as much, and a Rescaling takes that back.
+  const Sequential network{Rescaling{}, Conv2D{4, 3, "relu"}, Flatten{}, Dense{3}, Softmax{}};
+  const Model bytes(network, {side, side, 1}, {.input = u8});
+  named(bytes, "conv1.weight").assign(named(model, "conv1.weight").read());
+  const FilterImages same = maximize_filters(ImageModel(bytes), "conv1"),
+                     floats = maximize_filters(ImageModel(model), "conv1");
+  for (size_t f = 0; f < 4; ++f) EXPECT_NEAR(same.best.values[f], floats.best.values[f], 1e-3);
+}
+
+TEST(Maximize, NamesWhatIsDead) {
+  const Model model = convolution(1);
+  named(model, "conv1.bias").assign(tensor({0.0F, -100.0F, 0.0F, -50.0F}));
+  const FilterImages found = maximize_filters(ImageModel(model), "conv1", {.steps = 40});
+  EXPECT_THAT(found.dead, ElementsAre(false, true, false, true));
+  // Without a relu nothing is dead.
+  const Model line(Sequential({Conv2D{4, 3}, Flatten{}, Dense{3}, Softmax{}}), {side, side, 1});
+  named(line, "conv1.bias").assign(tensor({0.0F, -100.0F, 0.0F, -50.0F}));
+  EXPECT_THAT(maximize_filters(ImageModel(line), "conv1", {.steps = 40}).dead,
+              ElementsAre(false, false, false, false));
+}
+
+TEST(Maximize, FindsClasses) {
+  // A dense layer's class is surest of an image that is bright where its weights are positive.
+  const Model model(Sequential({Flatten{}, Dense{3}, Softmax{}}), {side, side, 1});
+  const ImageModel images(model);
+  const std::vector<double> w = numbers(named(model, "dense1.weight"));
+  const Maximized found = maximize(images, classes_of(images), 3);
+  const Maximized last = maximize(images, chosen(classes_of(images), {2}), 1);
+  for (size_t c = 0; c < 3; ++c) {
+    double best = 0;
+    for (size_t i = c; i < w.size(); i += 3) best += std::max(0.0, w[i]);
+    EXPECT_NEAR(found.values[c], best, 0.02 * best);
+    if (c == 2) {
+      EXPECT_NEAR(last.values[0], best, 0.02 * best);
+    }
+  }
+  // A single output is two classes.
+  const Model yes(Sequential({Flatten{}, Dense{1}, Activation{"sigmoid"}}), {side, side, 1});
+  const ImageModel single(yes);
+  const Maximized both = maximize(single, classes_of(single), 2);
+  double above = 0, below = 0;
+  for (const double one : numbers(named(yes, "dense1.weight"))) (one > 0 ? above : below) += std::abs(one);
+  EXPECT_NEAR(both.values[0], below, 0.02 * below);
+  EXPECT_NEAR(both.values[1], above, 0.02 * above);
+}
+
+// A net that has learnt digits.
+TEST(Maximize, FiltersPreferTheirImagesToNoiseAndMostToRealOnes) {
+  const Dataset digits = load_dataset("digits:3000,300");
+  const Model model(network_named("cnn"), digits.train.sample_shape());
+  Trainer trainer(model);
+  fit(trainer, digits.train, {.epochs = 2});
+  const ImageModel images(model);
+  const Array real = images_of(digits.train, {}, "test");
+  for (const std::string& layer : images.convolutions()) {
+    const FilterImages found = maximize_filters(images, layer);
+    const size_t index = images.layer(layer);
+    const Shape maps = model.layers()[index].output;
+    const auto middle = compile([&](const Tensor& x) {
+      const Tensor y = images.forward(x).layers[index].before_activation;
+      const int64_t row = maps[0] / 2, column = maps[1] / 2;
+      return max(slice(slice(y, 1, row, row + 1), 2, column, column + 1), {0, 1, 2});
+    });
+    std::vector<double> noise(found.dead.size(), -INFINITY);
+    for (int64_t round = 0; round < 40; ++round) {  // 10,000 images
+      Tensor x = uniform({250, 28, 28, 1}, random_key(7, round));
+      for (int64_t blur = 0; blur < round % 4; ++blur)
+        x = avg_pool2d(x, 3, {.stride = 1, .padding = Padding::same()});
+      const Tensor low = min(x, {1, 2, 3}, true), high = max(x, {1, 2, 3}, true);
+      const std::vector<double> values = numbers(middle(((x - low) / (high - low)).eval()));
+      for (size_t f = 0; f < noise.size(); ++f) noise[f] = std::max(noise[f], values[f]);
+    }
+    const auto strongest = strongest_responses(images, layer, real, 1);
+    size_t live = 0, better = 0;
+    for (size_t f = 0; f < found.dead.size(); ++f) {
+      if (found.dead[f]) continue;
+      ++live;
+      EXPECT_GT(found.best.values[f], noise[f]) << layer << " filter " << f;
+      better += found.best.values[f] > strongest[f].at(0).value;
+    }
+    EXPECT_GE(live, 16U);
+    EXPECT_GE(static_cast<double>(better), 0.6 * static_cast<double>(live)) << layer;
+  }
+}
+
+TEST(Maximize, TheSameOnAnyNumberOfThreads) {
+  const ImageModel model(convolution(1));
+  const auto run = [&](int threads, uint64_t seed) {
+    const ThreadLimit limit(threads);
+    const Maximized found = maximize(model, channels_of(model, "conv1"), 4, {.steps = 12, .seed = seed});
+    const float* x = found.images.data<float>();
+    return std::vector<float>(x, x + found.images.spec().numel());
+  };
+  const std::vector<float> one = run(1, 1);
+  EXPECT_EQ(one, run(4, 1));
+  EXPECT_NE(one, run(1, 2));
+  for (const float pixel : one) EXPECT_TRUE(pixel >= 0 && pixel <= 1);
+}
+
+TEST(Maximize, TellsHowFarItIs) {
+  const ImageModel model(convolution(1));
+  std::vector<double> shares;
+  // Two batches: of 128 images, 100 starts each for 1 unit.
+  maximize(model, channels_of(model, "conv1"), 2,
+           {.steps = 3, .starts = 100, .after_step = [&](double share) { shares.push_back(share); }});
+  EXPECT_THAT(shares, testing::Pointwise(testing::DoubleEq(), {1 / 6.0, 2 / 6.0, 3 / 6.0, 4 / 6.0, 5 / 6.0, 1.0}));
+}
+
+TEST(Maximize, MeasuresOneUnitOrEachItsOwn) {
+  const Model model = convolution(1);
+  const ImageModel images(model);
+  const Tensor x = uniform({4, side, side, 1}, random_key(3, 0)).eval();
+  const std::vector<double> all = numbers(slice(
+      slice(images.forward(x).layers[images.layer("conv1")].before_activation, 1, side / 2 - 1, side / 2), 2, 3, 4));
+  const Array array = x.value().contiguous();
+  const auto own = measure(images, channels_of(images, "conv1"), array),
+             second = measure(images, channels_of(images, "conv1"), array, 2);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_FLOAT_EQ(static_cast<float>(own[i]), static_cast<float>(all[4 * i + i]));
+    EXPECT_FLOAT_EQ(static_cast<float>(second[i]), static_cast<float>(all[4 * i + 2]));
+  }
+}
+
+TEST(Maximize, RefusesWrongInput) {
+  const ImageModel model(convolution(1));
+  EXPECT_EQ(message_of([&] { maximize_filters(model, "conv7"); }),
+            "model 'model': there is no layer 'conv7'; it has conv1, flatten1, dense1, softmax1");
+  EXPECT_EQ(message_of([&] { maximize(model, [](const Forward& f, const Tensor&) { return sum(f.output); }, 2); }),
+            "maximize: the objective gives f32[] for 8 images, expected a number for each");
+  EXPECT_THAT(message_of([&] { ImageModel(Model(Dense{3}, {5})); }), HasSubstr("takes samples of shape [5], expected images"));
+  const Model ids(Sequential({Embedding{9, 2}}), {2, 2, 1}, {.input = i64});
+  EXPECT_THAT(message_of([&] { ImageModel images(ids); }), HasSubstr("it takes i64, expected images of floats or bytes"));
+}
+
+}  // namespace
+}  // namespace telaio::nn
