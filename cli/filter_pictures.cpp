@@ -13,7 +13,7 @@ namespace telaio::cli {
 
 namespace {
 
-constexpr int64_t in_a_row = 16;
+constexpr int64_t in_a_row = 16, feature_side = 17;
 
 std::string plural(int64_t count, const std::string& noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
@@ -107,6 +107,7 @@ std::vector<nn::TileGrid> output_grids(const Array& image, const std::vector<nn:
       std::fill_n(padded.data<float>(), lines * wide, *std::min_element(values, values + shape[0]));
       std::copy_n(values, shape[0], padded.data<float>());
       grid.tiles.push_back({nn::stretched(padded), ""});
+      grid.scale = feature_side;
     } else {
       continue;
     }

@@ -4,10 +4,12 @@
 
 #include <telaio/nn/io/file.hpp>
 #include <telaio/nn/io/json.hpp>
+#include <telaio/ops/views.hpp>
 
 #include "command.hpp"
 #include "commands.hpp"
 #include "filter_pictures.hpp"
+#include "image_input.hpp"
 #include "model_data.hpp"
 #include "progress.hpp"
 
@@ -19,7 +21,7 @@ constexpr const char* help_text =
     R"(Draws what the filters of a network respond to: for each filter the image that moves it most.
 
 Usage: telaio filters --model FILE [--layer NAME] [--class NAME] [--data WHERE] [--out FILE.png] [--json]
-       telaio filters --model FILE --image FILE.png [--out FILE.png]
+       telaio filters --model FILE --image FILE.png [--invert] [--out FILE.png]
 
 A filter of a convolution sees a small part of the image. Starting from noise, that part is changed step by step in the
 direction that makes the filter's value larger, for all filters of a layer at a time. The first layer finds edges and
@@ -123,8 +125,25 @@ std::string in_words(const nn::FilterImages& filters) {
   std::string text = fmt::format("{}: {} filters, each sees {}x{} pixels; ", filters.layer, filters.dead.size(),
                                  window.height, window.width);
   return text + (dead.empty() ? "none is dead\n"
-                              : fmt::format("{} dead, no image moves {}: {}\n", dead.size(),
+                              : fmt::format("{} dead, no image was found that moves {}: {}\n", dead.size(),
                                             dead.size() == 1 ? "it" : "them", fmt::join(dead, " ")));
+}
+
+/// What each layer makes of the image.
+int draw_outputs(const po::variables_map& given, const nn::ModelFile& file, const nn::ImageModel& model,
+                 const std::string& out) {
+  for (const char* other : {"layer", "class", "data"})
+    if (given.count(other)) throw Error(fmt::format("--image shows all layers; leave out --{}", other));
+  if (given["json"].as<bool>()) throw Error("--image draws a picture; there is no JSON of it");
+  const auto& path = given["image"].as<std::string>();
+  check_takes_images(file.model, given["model"].as<std::string>());
+  nn::Samples sample;
+  sample.inputs = read_images({path}, file.model, given["invert"].as<bool>());
+  const Array images = nn::images_of(sample, file.standardization, path);
+  const Array image = reshape(constant(images), file.model.sample_shape()).value().contiguous();
+  nn::write_png(out, nn::draw(output_grids(image, nn::layer_outputs(model, image))));
+  fmt::print("What each layer makes of {} is in {}.\n", path, out);
+  return ok;
 }
 
 }  // namespace
@@ -138,6 +157,8 @@ int filters(const std::vector<std::string>& arguments) {
       ("class", po::value<std::string>()->value_name("NAME"), "only this class")
       ("data", po::value<std::string>()->value_name("WHERE"), "images to look for pieces in: see telaio train --help")
       ("part", po::value<std::string>()->value_name("PART"), "test or train; the test part where there is one")
+      ("image", po::value<std::string>()->value_name("FILE.png"), "show what each layer makes of this image, and nothing else")
+      ("invert", po::bool_switch(), "black on white becomes white on black, in --image")
       ("out", po::value<std::string>()->value_name("FILE.png")->default_value("filters.png"), "the picture")
       ("steps", po::value<int64_t>()->value_name("N")->default_value(192), "steps of gradient ascent")
       ("seed", po::value<int64_t>()->value_name("N")->default_value(1), "of the noise that it starts from")
@@ -149,6 +170,7 @@ int filters(const std::vector<std::string>& arguments) {
   const po::variables_map& given = *parsed;
   const Threads threads(threads_of(given));
   std::string part = part_of(given);
+  if (given["invert"].as<bool>() && !given.count("image")) throw Error("--invert is about --image, which is not given");
   if (!part.empty() && !given.count("data")) throw Error("--part says which part of the images, but there is no --data");
   const auto& path = given["model"].as<std::string>();
   const auto& out = given["out"].as<std::string>();
@@ -159,6 +181,7 @@ int filters(const std::vector<std::string>& arguments) {
 
   const nn::ModelFile file = nn::load_model(path);
   const nn::ImageModel model(file.model, file.standardization);
+  if (given.count("image")) return draw_outputs(given, file, model, out);
   const Plan plan = plan_of(given, file, model, path);
   Array images;
   if (given.count("data")) {

@@ -6,7 +6,9 @@
 #include <telaio/nn/insight/attribution.hpp>
 #include <telaio/nn/insight/image_model.hpp>
 #include <telaio/nn/insight/invariance.hpp>
+#include <telaio/nn/insight/maximize.hpp>
 #include <telaio/nn/insight/picture.hpp>
+#include <telaio/nn/insight/responses.hpp>
 #include <telaio/nn/io/model_file.hpp>
 #include <telaio/nn/layers.hpp>
 #include <telaio/nn/model.hpp>

@@ -51,7 +51,7 @@ Maximized maximize(const ImageModel& model, const Objective& objective, int64_t 
 struct FilterImages {
   std::string layer;
   Maximized best;
-  /// Whether even that image leaves the filter at 0 behind its activation: no image moves it.
+  /// Whether even that image leaves the filter at 0 behind its activation: no image was found that moves it.
   std::vector<bool> dead;
   ReceptiveField field;
 };

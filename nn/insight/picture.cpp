@@ -63,7 +63,7 @@ struct Layout {
       width = std::max(width, tile.image.width);
       captions = captions || !tile.caption.empty();
     }
-    scale = std::max<int64_t>(1, (side + height / 2) / height);
+    scale = grid.scale > 0 ? grid.scale : std::max<int64_t>(1, (side + height / 2) / height);
     columns = std::min(columns, std::max<int64_t>(1, static_cast<int64_t>(grid.tiles.size())));
     rows = (static_cast<int64_t>(grid.tiles.size()) + columns - 1) / columns;
     cell_width = scale * width + margin;

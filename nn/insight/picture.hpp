@@ -20,6 +20,7 @@ struct TileGrid {
   std::string title;
   std::vector<Tile> tiles;
   int64_t columns = 8;
+  int64_t scale = 0;  ///< by how much tiles are enlarged; 0: so that they are about as high as draw() is told
 };
 
 /// The grids below one another, dark on white, in colour. Images are enlarged by a whole number, so that each is about
@@ -36,6 +37,5 @@ Image signed_colours(const Array& values, double limit = 0);
 /// An image [H,W,C] in faint grey under numbers [H,W] in colour: red above 0, blue below, the stronger the greater;
 /// `limit` is the strongest. 0: what one in a hundred goes beyond, so that a few leave the others their colour.
 Image overlay(const Array& image, const Array& values, double limit = 0);
-
 
 }  // namespace telaio::nn

@@ -16,7 +16,11 @@ Forward ends(const Tensor& logits, Ending ending) {
   const Tensor output = ending == Ending::softmax   ? softmax(logits)
                         : ending == Ending::sigmoid ? sigmoid(logits)
                                                     : logits;
-  return {.output = output, .logits = logits, .ending = ending};
+  Forward forward;
+  forward.output = output;
+  forward.logits = logits;
+  forward.ending = ending;
+  return forward;
 }
 
 Tensor table(const Values& values, int64_t columns) {
