@@ -18,11 +18,11 @@ namespace telaio::nn {
 namespace {
 
 // A relu or a maximum hides a pixel in one image, hardly in all of these and from all channels.
-constexpr int64_t images = 32;
+constexpr int64_t samples = 32;
 
 Window seen(const ImageModel& model, size_t layer, int64_t row, int64_t column) {
   const ImageShape& shape = model.shape();
-  const Tensor x = uniform({images, shape.height, shape.width, shape.channels}, random_key(0, 0)).eval();
+  const Tensor x = uniform({samples, shape.height, shape.width, shape.channels}, random_key(0, 0)).eval();
   Tensor y = model.forward(x).layers[layer].before_activation;
   if (y.rank() == 4) y = slice(slice(y, 1, row, row + 1), 2, column, column + 1);
   // Weights of their own keep channels from cancelling one another.

@@ -74,7 +74,10 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
     };
     if (is_direct(windows)) {
       const T* packed = filter;
-      if (g.o != micro_tile<T>().columns) {
+      if (is_narrow<T>(shape.n, window_line(windows))) {
+        transpose(filter + first_out, g.o, shape.k, shape.n, static_cast<T*>(scratch), shape.k);
+        packed = static_cast<const T*>(scratch);
+      } else if (g.o != micro_tile<T>().columns) {
         const auto fill = [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
           for (int64_t p = 0; p < depth; ++p) std::copy_n(filter + (k0 + p) * g.o + n0, columns, dst + p * pitch);
         };
@@ -129,13 +132,25 @@ void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_
   };
   const auto locate_gx = [&](int64_t m0, int64_t rows, T** c_rows) {
     const int64_t xs = x.windows.positions, ys = y.windows.positions;
-    for (int64_t i = 0; i < rows; ++i) {
-      const int64_t m = m0 + i, h = ry + m / xs % ys * g.stride_h, w = rx + m % xs * g.stride_w;
-      c_rows[i] = gx + ((m / xs / ys * g.h + h) * g.w + w) * g.c + group * channels;
+    int64_t px = m0 % xs, py = m0 / xs % ys, image = m0 / xs / ys;
+    for (int64_t i = 0; i < rows; ++py, px = 0) {
+      if (py == ys) py = 0, ++image;
+      T* line = gx + ((image * g.h + ry + py * g.stride_h) * g.w + rx) * g.c + group * channels;
+      for (; i < rows && px < xs; ++px, ++i) c_rows[i] = line + px * g.stride_w * g.c;
     }
   };
   if (shape.m > 0 && is_direct(windows)) {
-    pack_panels<T>(shape.n, shape.k, gemm_block_depth<T>, fill_filter, static_cast<T*>(scratch));
+    if (is_narrow<T>(channels, window_line(windows))) {
+      T* column = static_cast<T*>(scratch);
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t tap = 0; tap < y.windows.taps * x.windows.taps; ++tap, column += outs) {
+          const int64_t i = y.filter_tap + tap / x.windows.taps * y.tap_step;
+          const int64_t j = x.filter_tap + tap % x.windows.taps * x.tap_step;
+          std::copy_n(filter + ((i * g.kw + j) * channels + c) * g.o + group * outs, outs, column);
+        }
+    } else {
+      pack_panels<T>(shape.n, shape.k, gemm_block_depth<T>, fill_filter, static_cast<T*>(scratch));
+    }
     return multiply_windows<T>(
         {windows, g.n, shape.n, static_cast<const T*>(scratch), may_skip_padding(g, filter), locate_gx});
   }

@@ -92,6 +92,20 @@ void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64
       for (; i < rows && x < w.x.positions; ++i, ++x) a_rows[i] = window + x * w.x.position_step * w.channels;
     }
     p.locate_c(m0 + y0 * w.x.positions + begin, rows, c_rows);
+    if (is_narrow<T>(p.n, run)) {
+      multiply_narrow<T>({.m = rows,
+                          .n = p.n,
+                          .runs = end_tap - first_tap,
+                          .run_length = run,
+                          .a_rows = a_rows,
+                          .a_run_step = w.y.tap_step * lines.pitch,
+                          .b = p.b + first_tap * run,
+                          .b_column_step = k,
+                          .c_rows = c_rows,
+                          .c_column = n0,
+                          .epilogue = p.epilogue});
+      continue;
+    }
     multiply_block<T>({.m = rows,
                        .n = columns,
                        .runs = end_tap - first_tap,

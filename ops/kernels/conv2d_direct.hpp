@@ -9,6 +9,7 @@
 
 #include <telaio/ops/kernels/conv2d_windows.hpp>
 #include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/kernels/gemm_narrow.hpp>
 
 #include <cstdint>
 
@@ -18,12 +19,19 @@ namespace telaio::kernels {
 template <class T>
 bool is_direct(const Windows<T>& windows);
 
+/// The elements of a window that lie side by side.
+template <class T>
+int64_t window_line(const Windows<T>& windows) {
+  return windows.x.taps * windows.channels;
+}
+
 /// C = windows · B, [images * positions, window] · [window, n] → [images * positions, n].
 template <class T>
 struct WindowsProduct {
   Windows<T> windows;
   int64_t images, n;
-  const T* b;         ///< packed as by pack_panels
+  /// Packed as by pack_panels, or, where is_narrow says so of n and a window's lines, its n columns one behind the other.
+  const T* b;
   bool skip_padding;  ///< lines of windows that are padding are left out: B must be finite
   FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;  ///< as in GemmOperands
   Epilogue<T> epilogue = {};

@@ -148,6 +148,24 @@ TYPED_TEST(Conv2d, OfCommonLayersIsExactOnWholeNumbers) {
   });
 }
 
+// A few channels on one side and many on the other: dot products along the lines of a window.
+TYPED_TEST(Conv2d, ToAndFromAFewChannelsIsExactOnWholeNumbers) {
+  for_each_simd_target([] {
+    for (uint64_t seed = 0; seed < 48; ++seed) {
+      Random random(seed);
+      Conv2dGeometry g = random_geometry(random);
+      g.dilation_h = g.dilation_w = g.groups = 1;
+      if (seed % 3 != 0) g.stride_h = g.stride_w = 1;
+      g.c = random.in(1, 5), g.o = random.in(15, 40);
+      if (seed % 2 == 0) std::swap(g.c, g.o);
+      g.oh = random_outputs(random, g.h, g.kh, g.stride_h, g.pad_top, 1);
+      g.ow = random_outputs(random, g.w, g.kw, g.stride_w, g.pad_left, 1);
+      expect_exact<TypeParam>(g, random);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  });
+}
+
 TYPED_TEST(Conv2d, DepthwiseIsExactOnWholeNumbers) {
   for_each_simd_target([] {
     for (uint64_t seed = 0; seed < 100; ++seed) {
