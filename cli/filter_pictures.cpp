@@ -76,8 +76,9 @@ nn::TileGrid patch_grid(const nn::FilterImages& filters, const std::vector<std::
   for (size_t f = 0; f < strongest.size(); ++f) {
     grid.tiles.push_back(own.tiles[f]);
     for (const nn::Response& response : strongest[f])
-      grid.tiles.push_back({nn::image_of(nn::cut(images, response.image, filters.field.at(response.row, response.column))),
-                            fmt::format("{:.2g}", response.value)});
+      grid.tiles.push_back(
+          {nn::image_of(nn::cut(images, response.image, filters.field.at(response.row, response.column))),
+           fmt::format("{:.2g}", response.value)});
   }
   return grid;
 }

@@ -72,7 +72,8 @@ Plan plan_of(const po::variables_map& given, const nn::ModelFile& file, const nn
   if (class_given) check_classifies(file.model, path);
   const bool classifies = file.model.ending() != nn::Ending::linear && file.model.output_shape().rank() == 1;
   if (plan.layers.empty() && !class_given)
-    throw Error(fmt::format("{}: the model has no convolutional layers; --layer and --class show what else it has", path));
+    throw Error(
+        fmt::format("{}: the model has no convolutional layers; --layer and --class show what else it has", path));
   if (layer_given == class_given ? !classifies : !class_given) return plan;
   const int64_t count = nn::class_count(file.model);
   const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(count) : file.class_names;
@@ -171,7 +172,8 @@ int filters(const std::vector<std::string>& arguments) {
   const Threads threads(threads_of(given));
   std::string part = part_of(given);
   if (given["invert"].as<bool>() && !given.count("image")) throw Error("--invert is about --image, which is not given");
-  if (!part.empty() && !given.count("data")) throw Error("--part says which part of the images, but there is no --data");
+  if (!part.empty() && !given.count("data"))
+    throw Error("--part says which part of the images, but there is no --data");
   const auto& path = given["model"].as<std::string>();
   const auto& out = given["out"].as<std::string>();
   if (!out.ends_with(".png")) throw Error(fmt::format("{}: expected a name that ends in .png", out));

@@ -45,9 +45,9 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 constexpr Command commands[] = {
-    {"train", telaio::cli::train},     {"evaluate", telaio::cli::evaluate}, {"predict", telaio::cli::predict},
-    {"summary", telaio::cli::summary}, {"compare", telaio::cli::compare},   {"invariance", telaio::cli::invariance},
-    {"filters", telaio::cli::filters}, {"explain", telaio::cli::explain},   {"graph", telaio::cli::graph},
+    {"train", telaio::cli::train},     {"evaluate", telaio::cli::evaluate},   {"predict", telaio::cli::predict},
+    {"summary", telaio::cli::summary}, {"compare", telaio::cli::compare},     {"invariance", telaio::cli::invariance},
+    {"filters", telaio::cli::filters}, {"explain", telaio::cli::explain},     {"graph", telaio::cli::graph},
     {"data", telaio::cli::data},       {"gradcheck", telaio::cli::gradcheck},
 };
 

@@ -17,7 +17,8 @@ namespace {
 ImageShape image_shape(const Model& model) {
   const Shape& sample = model.sample_shape();
   if (sample.rank() != 3)
-    throw Error(fmt::format("model '{}': it takes samples of shape {}, expected images", model.name(), to_string(sample)));
+    throw Error(
+        fmt::format("model '{}': it takes samples of shape {}, expected images", model.name(), to_string(sample)));
   if (model.input_dtype() != u8 && !is_float(model.input_dtype()))
     throw Error(fmt::format("model '{}': it takes {}, expected images of floats or bytes", model.name(),
                             name_of(model.input_dtype())));
@@ -56,7 +57,8 @@ size_t ImageModel::layer(const std::string& path) const {
     if (layers[i].path == path && !path.empty()) return i;
     if (!layers[i].path.empty()) known.push_back(layers[i].path);
   }
-  throw Error(fmt::format("model '{}': there is no layer '{}'; it has {}", model_.name(), path, fmt::join(known, ", ")));
+  throw Error(
+      fmt::format("model '{}': there is no layer '{}'; it has {}", model_.name(), path, fmt::join(known, ", ")));
 }
 
 std::vector<std::string> ImageModel::convolutions() const {
@@ -68,16 +70,14 @@ std::vector<std::string> ImageModel::convolutions() const {
 
 void check_has_channels(const std::string& layer, const Shape& output) {
   if (output.rank() != 1 && output.rank() != 3)
-    throw Error(
-        fmt::format("{}: the layer gives {}, expected features [C] or maps [H,W,C]", layer, to_string(output)));
+    throw Error(fmt::format("{}: the layer gives {}, expected features [C] or maps [H,W,C]", layer, to_string(output)));
 }
 
 Array images_of(const Samples& samples, const Standardization& standardization, const std::string& who) {
   const Tensor& x = samples.inputs;
   if (samples.empty()) throw Error(fmt::format("{}: there are no samples", who));
   if (x.rank() != 4 || (x.dtype() != u8 && x.dtype() != f32))
-    throw Error(
-        fmt::format("{}: expected images, u8 or f32 [N,H,W,C]; the samples are {}", who, to_string(x.spec())));
+    throw Error(fmt::format("{}: expected images, u8 or f32 [N,H,W,C]; the samples are {}", who, to_string(x.spec())));
   const Array images = (x.dtype() == u8 ? cast(x, f32) / 255 : x).value().contiguous();
   if (!standardization.center && !standardization.deskew) return images;
   const Array upright(images.spec());

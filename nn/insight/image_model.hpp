@@ -20,8 +20,8 @@ class ImageModel {
   const Model& model() const { return model_; }
   const ImageShape& shape() const { return shape_; }
 
-  /// The network's results for images f32 [N,H,W,C], in inference. Of the standardization, `pixels` is part of the graph;
-  /// images have been centred and deskewed before.
+  /// The network's results for images f32 [N,H,W,C], in inference. Of the standardization, `pixels` is part of the
+  /// graph; images have been centred and deskewed before.
   Forward forward(const Tensor& images) const;
 
   /// The position of a layer in Forward::layers and Model::layers(). Error that lists the layers when it has no such.

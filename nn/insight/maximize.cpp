@@ -88,7 +88,11 @@ Tensor checked_values(const Objective& objective, const Forward& forward, const 
 class Ascent {
  public:
   Ascent(const ImageModel& model, const Objective& objective, const MaximizeOptions& options, const Shape& shape)
-      : options_(options), shape_(model.shape()), x_("x", zeros(shape)), m_("m", zeros(shape)), v_("v", zeros(shape)),
+      : options_(options),
+        shape_(model.shape()),
+        x_("x", zeros(shape)),
+        m_("m", zeros(shape)),
+        v_("v", zeros(shape)),
         step_(Step{&model, &objective, this}) {}
 
   /// `after_step` gets the steps that are done.
@@ -223,8 +227,7 @@ Maximized maximize(const ImageModel& model, const Objective& objective, int64_t 
     for (int64_t i = 0; i < batch[0]; ++i)
       brightest.push_back(static_cast<float>(i / at_once + 1) / static_cast<float>(starts));
     const RandomKey key = data_key(options.seed, RandomPurpose::maximize, static_cast<uint64_t>(1 + first));
-    const Tensor noise =
-        uniform(batch, random_key(static_cast<int64_t>(key.seed), static_cast<int64_t>(key.stream)));
+    const Tensor noise = uniform(batch, random_key(static_cast<int64_t>(key.seed), static_cast<int64_t>(key.stream)));
     ascent.run(noise * from_data(brightest, {batch[0], 1, 1, 1}), numbers(unit), [&](int64_t steps) {
       if (!options.after_step) return;
       const int64_t rounds = (units + at_once - 1) / at_once, done = first / at_once * options.steps + steps;

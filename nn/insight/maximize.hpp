@@ -1,5 +1,5 @@
-// Activation maximization: the image that a unit of a network responds to most, by gradient ascent on the image (Erhan et
-// al. 2009), kept smooth by penalties, jitter and small turns and zooms (Mordvintsev et al. 2015; Olah et al. 2017).
+// Activation maximization: the image that a unit of a network responds to most, by gradient ascent on the image (Erhan
+// et al. 2009), kept smooth by penalties, jitter and small turns and zooms (Mordvintsev et al. 2015; Olah et al. 2017).
 #pragma once
 
 #include <functional>
@@ -11,8 +11,8 @@
 
 namespace telaio::nn {
 
-/// What is to become large: of N images a number each, [N], from the network's results for them. `unit` is i64 [N]: which
-/// of the units each image is for.
+/// What is to become large: of N images a number each, [N], from the network's results for them. `unit` is i64 [N]:
+/// which of the units each image is for.
 using Objective = std::function<Tensor(const Forward& forward, const Tensor& unit)>;
 
 /// The channels of a layer, in the middle where it gives maps, before its activation (or after it).
@@ -25,7 +25,8 @@ Objective chosen(Objective objective, std::vector<int64_t> units);
 struct MaximizeOptions {
   int64_t steps = 192;
   double rate = 0.05;  ///< of Adam, on pixels in 0…1
-  /// Penalties, in relation to the strongest gradient of an image: on differences between neighbours, and on brightness.
+  /// Penalties, in relation to the strongest gradient of an image: on differences between neighbours, and on
+  /// brightness.
   double total_variation = 0.05;
   double brightness = 0.02;
   /// Each step sees the images moved by up to so many pixels, degrees and that fraction.
@@ -60,6 +61,7 @@ struct FilterImages {
 FilterImages maximize_filters(const ImageModel& model, const std::string& layer, const MaximizeOptions& options = {});
 
 /// What an objective is for given images f32 [N,H,W,C], all for the same unit or, with unit < 0, image i for unit i.
-std::vector<double> measure(const ImageModel& model, const Objective& objective, const Array& images, int64_t unit = -1);
+std::vector<double> measure(const ImageModel& model, const Objective& objective, const Array& images,
+                            int64_t unit = -1);
 
 }  // namespace telaio::nn

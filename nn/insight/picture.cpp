@@ -46,7 +46,8 @@ struct Canvas {
           continue;
         }
         const uint8_t* pixel = from.pixels.data() + ((v / scale) * from.width + u / scale) * from.channels;
-        set(x + u, y + v, from.channels == 3 ? Colour{pixel[0], pixel[1], pixel[2]} : Colour{pixel[0], pixel[0], pixel[0]});
+        set(x + u, y + v,
+            from.channels == 3 ? Colour{pixel[0], pixel[1], pixel[2]} : Colour{pixel[0], pixel[0], pixel[0]});
       }
   }
 };

@@ -27,8 +27,8 @@ struct TileGrid {
 /// `side` pixels high; pixels stay squares.
 Image draw(const std::vector<TileGrid>& grids, int64_t side = 64);
 
-/// An image of an array [H,W,C] with C = 1 or 3, values in 0…1 (others are cut); of other numbers of channels, their mean
-/// in grey.
+/// An image of an array [H,W,C] with C = 1 or 3, values in 0…1 (others are cut); of other numbers of channels, their
+/// mean in grey.
 Image image_of(const Array& values);
 /// Numbers [H,W] in grey, from the least to the greatest: black and white.
 Image stretched(const Array& values);

@@ -57,8 +57,8 @@ Array cut(const Array& images, int64_t i, const Window& window) {
   for (int64_t row = 0; row < window.height; ++row) {
     const int64_t y = window.top + row;
     if (y < 0 || y >= height || from >= to) continue;
-    std::copy_n(dense.data<float>() + ((i * height + y) * width + window.left + from) * channels, (to - from) * channels,
-                part.data<float>() + (row * window.width + from) * channels);
+    std::copy_n(dense.data<float>() + ((i * height + y) * width + window.left + from) * channels,
+                (to - from) * channels, part.data<float>() + (row * window.width + from) * channels);
   }
   return part;
 }

@@ -17,8 +17,8 @@ Array cut(const Array& images, int64_t i, const Window& window);
 
 /// The receptive field of the unit in the middle of a layer's maps, and how it moves with the unit's place.
 struct ReceptiveField {
-  int64_t row = 0, column = 0;           ///< of the middle: ⌊H/2⌋, ⌊W/2⌋; 0 of a layer without maps
-  Window window;                         ///< of the middle
+  int64_t row = 0, column = 0;            ///< of the middle: ⌊H/2⌋, ⌊W/2⌋; 0 of a layer without maps
+  Window window;                          ///< of the middle
   int64_t row_step = 0, column_step = 0;  ///< pixels from one unit to the next
   /// Of the unit at another place.
   Window at(int64_t unit_row, int64_t unit_column) const;

@@ -34,8 +34,7 @@ std::vector<LayerOutput> layer_outputs(const ImageModel& model, const Array& ima
   const std::vector<Tensor> outputs = compute(unsqueeze(constant(image), 0));
   std::vector<LayerOutput> all;
   for (const LayerInfo& layer : layers)
-    if (layer.leaf)
-      all.push_back({layer.path, layer.type, squeeze(outputs[all.size()], {0}).value().contiguous()});
+    if (layer.leaf) all.push_back({layer.path, layer.type, squeeze(outputs[all.size()], {0}).value().contiguous()});
   return all;
 }
 
@@ -62,7 +61,8 @@ std::vector<std::vector<Response>> strongest_responses(const ImageModel& model, 
         const size_t from = static_cast<size_t>(i - first) * best.size() + c;
         mine.push_back({i, at[from] / columns, at[from] % columns, values[from]});
       }
-      std::stable_sort(mine.begin(), mine.end(), [](const Response& a, const Response& b) { return a.value > b.value; });
+      std::stable_sort(mine.begin(), mine.end(),
+                       [](const Response& a, const Response& b) { return a.value > b.value; });
       mine.resize(std::min(mine.size(), static_cast<size_t>(std::max<int64_t>(0, count))));
     }
     if (after_batch) after_batch(static_cast<double>(last) / static_cast<double>(images.shape()[0]));

@@ -23,8 +23,9 @@ struct Response {
   int64_t row = 0, column = 0;  ///< of the layer's maps
   double value = 0;
 };
-/// For each channel the `count` images f32 [N,H,W,C] that it responds to most, each at its strongest place; the strongest
-/// first, of equal ones the earlier. Error when there is no such layer, or it is none of features [C] or maps [H,W,C].
+/// For each channel the `count` images f32 [N,H,W,C] that it responds to most, each at its strongest place; the
+/// strongest first, of equal ones the earlier. Error when there is no such layer, or it is none of features [C] or maps
+/// [H,W,C].
 std::vector<std::vector<Response>> strongest_responses(const ImageModel& model, const std::string& layer,
                                                        const Array& images, int64_t count,
                                                        const std::function<void(double share)>& after_batch = {});

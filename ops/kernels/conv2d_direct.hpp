@@ -30,7 +30,8 @@ template <class T>
 struct WindowsProduct {
   Windows<T> windows;
   int64_t images, n;
-  /// Packed as by pack_panels, or, where is_narrow says so of n and a window's lines, its n columns one behind the other.
+  /// Packed as by pack_panels, or, where is_narrow says so of n and a window's lines, its n columns one behind the
+  /// other.
   const T* b;
   bool skip_padding;  ///< lines of windows that are padding are left out: B must be finite
   FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;  ///< as in GemmOperands

@@ -1,5 +1,5 @@
-// Products with a few columns, as dot products: a register tile two vectors wide would compute mostly columns that are not
-// there.
+// Products with a few columns, as dot products: a register tile two vectors wide would compute mostly columns that are
+// not there.
 #pragma once
 
 #include <telaio/ops/kernels/gemm_micro.hpp>
@@ -19,8 +19,8 @@ constexpr bool is_narrow(int64_t n, int64_t run_length) {
 /// C = A·B for [m,k]·[k,n], n at most most_narrow_columns.
 ///
 /// A is read where it lies: its k columns are `runs` runs of run_length each, and element (i, run * run_length + j) is
-/// a_rows[i][run * a_run_step + j]. Of B, column j stands at b + j * b_column_step, its k elements side by side. Row i of
-/// C starts at c_rows[i] + c_column.
+/// a_rows[i][run * a_run_step + j]. Of B, column j stands at b + j * b_column_step, its k elements side by side. Row i
+/// of C starts at c_rows[i] + c_column.
 template <class T>
 struct NarrowProduct {
   int64_t m, n;

@@ -96,8 +96,9 @@ TEST_F(FiltersCommand, NamesWhatIsDead) {
   for (Variable variable : model.variables())
     if (variable.name() == "conv2.bias") variable.assign(from_data(bias, {32}));
   nn::save_model(path("dead.telaio"), {.model = model});
-  EXPECT_THAT(good("filters --model dead.telaio --layer conv2 --steps 60"),
-              StartsWith("conv2: 32 filters, each sees 8x8 pixels; 2 dead, no image was found that moves them: 3 17\n"));
+  EXPECT_THAT(
+      good("filters --model dead.telaio --layer conv2 --steps 60"),
+      StartsWith("conv2: 32 filters, each sees 8x8 pixels; 2 dead, no image was found that moves them: 3 17\n"));
 }
 
 TEST_F(FiltersCommand, RefusesWrongInput) {

@@ -8,8 +8,8 @@ namespace {
 
 using Help = Program;
 
-constexpr const char* commands[] = {"train",      "evaluate", "predict", "summary", "compare", "invariance",
-                                    "filters",    "explain",  "graph",   "data",    "gradcheck"};
+constexpr const char* commands[] = {"train",   "evaluate", "predict", "summary", "compare",  "invariance",
+                                    "filters", "explain",  "graph",   "data",    "gradcheck"};
 
 TEST_F(Help, ListsTheCommands) {
   for (const char* way : {"--help", "-h", "help"}) {

@@ -175,7 +175,8 @@ TEST(BiasRelu, OfAConvolutionHasTheBitsOfItsOps) {
         Convolution{"stride", {2, 9, 8, 4}, {3, 3, 4, 33}, {.stride = 2}},
         Convolution{"dilation", {1, 12, 11, 8}, {3, 3, 8, 64}, {.padding = Padding::same(), .dilation = 2}},
         Convolution{"pointwise", {2, 6, 5, 70}, {1, 1, 70, 33}},
-        Convolution{"narrow", {2, 9, 8, 40}, {3, 3, 40, 2}, same}, Convolution{"deep", {1, 5, 5, 300}, {3, 3, 300, 20}, same}}) {
+        Convolution{"narrow", {2, 9, 8, 40}, {3, 3, 40, 2}, same},
+        Convolution{"deep", {1, 5, 5, 300}, {3, 3, 300, 20}, same}}) {
     SCOPED_TRACE(c.name);
     for (DType dtype : {f32, f64}) {
       const List x{uniform(c.image, random_key(1), -1, 1, dtype).eval(),

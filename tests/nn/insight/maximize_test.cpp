@@ -1,5 +1,5 @@
-// Activation maximization: where the best image is known it is found, trained filters prefer theirs to noise and to real
-// images, and what is dead is called so.
+// Activation maximization: where the best image is known it is found, trained filters prefer theirs to noise and to
+// real images, and what is dead is called so.
 #include <telaio/nn/insight/maximize.hpp>
 
 #include <gmock/gmock.h>
@@ -95,8 +95,7 @@ TEST(Maximize, NamesWhatIsDead) {
   // Without a relu nothing is dead.
   const Model line(Sequential({Conv2D{4, 3}, Flatten{}, Dense{3}, Softmax{}}), {side, side, 1});
   named(line, "conv1.bias").assign(tensor({0.0F, -100.0F, 0.0F, -50.0F}));
-  EXPECT_THAT(maximize_filters(ImageModel(line), "conv1", {.steps = 40}).dead,
-              ElementsAre(false, false, false, false));
+  EXPECT_THAT(maximize_filters(ImageModel(line), "conv1", {.steps = 40}).dead, ElementsAre(false, false, false, false));
 }
 
 TEST(Maximize, FindsClasses) {
@@ -144,8 +143,7 @@ TEST(Maximize, FiltersPreferTheirImagesToNoiseAndMostToRealOnes) {
     std::vector<double> noise(found.dead.size(), -INFINITY);
     for (int64_t round = 0; round < 40; ++round) {  // 10,000 images
       Tensor x = uniform({250, 28, 28, 1}, random_key(7, round));
-      for (int64_t blur = 0; blur < round % 4; ++blur)
-        x = avg_pool2d(x, 3, {.stride = 1, .padding = Padding::same()});
+      for (int64_t blur = 0; blur < round % 4; ++blur) x = avg_pool2d(x, 3, {.stride = 1, .padding = Padding::same()});
       const Tensor low = min(x, {1, 2, 3}, true), high = max(x, {1, 2, 3}, true);
       const std::vector<double> values = numbers(middle(((x - low) / (high - low)).eval()));
       for (size_t f = 0; f < noise.size(); ++f) noise[f] = std::max(noise[f], values[f]);
@@ -205,11 +203,16 @@ TEST(Maximize, RefusesWrongInput) {
   const ImageModel model(convolution(1));
   EXPECT_EQ(message_of([&] { maximize_filters(model, "conv7"); }),
             "model 'model': there is no layer 'conv7'; it has conv1, flatten1, dense1, softmax1");
-  EXPECT_EQ(message_of([&] { maximize(model, [](const Forward& f, const Tensor&) { return sum(f.output); }, 2); }),
+  EXPECT_EQ(message_of([&] {
+              maximize(
+                  model, [](const Forward& f, const Tensor&) { return sum(f.output); }, 2);
+            }),
             "maximize: the objective gives f32[] for 8 images, expected a number for each");
-  EXPECT_THAT(message_of([&] { ImageModel(Model(Dense{3}, {5})); }), HasSubstr("takes samples of shape [5], expected images"));
+  EXPECT_THAT(message_of([&] { ImageModel(Model(Dense{3}, {5})); }),
+              HasSubstr("takes samples of shape [5], expected images"));
   const Model ids(Sequential({Embedding{9, 2}}), {2, 2, 1}, {.input = i64});
-  EXPECT_THAT(message_of([&] { ImageModel images(ids); }), HasSubstr("it takes i64, expected images of floats or bytes"));
+  EXPECT_THAT(message_of([&] { ImageModel images(ids); }),
+              HasSubstr("it takes i64, expected images of floats or bytes"));
 }
 
 }  // namespace

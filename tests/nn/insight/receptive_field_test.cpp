@@ -24,10 +24,10 @@ TEST(ReceptiveField, OfConvolutionsAndPools) {
   const ImageModel cnn(Model(network_named("cnn"), {28, 28, 1}));
   const ReceptiveField first = receptive_field(cnn, "conv1"), pool = receptive_field(cnn, "max_pool1"),
                        second = receptive_field(cnn, "conv2"), last = receptive_field(cnn, "max_pool2");
-  expect_window(first.window, 13, 13, 3, 3);  // of unit (13, 13)
-  expect_window(pool.window, 12, 12, 4, 4);   // of unit (6, 6): rows 12 … 13 of conv1
+  expect_window(first.window, 13, 13, 3, 3);   // of unit (13, 13)
+  expect_window(pool.window, 12, 12, 4, 4);    // of unit (6, 6): rows 12 … 13 of conv1
   expect_window(second.window, 10, 10, 8, 8);  // of unit (5, 5): rows 5 … 7 of the pool
-  expect_window(last.window, 8, 8, 10, 10);   // of unit (2, 2): rows 4 … 5 of conv2
+  expect_window(last.window, 8, 8, 10, 10);    // of unit (2, 2): rows 4 … 5 of conv2
   EXPECT_EQ(first.row_step, 1);
   EXPECT_EQ(pool.column_step, 2);
   EXPECT_EQ(second.row_step, 2);
@@ -36,9 +36,10 @@ TEST(ReceptiveField, OfConvolutionsAndPools) {
 }
 
 TEST(ReceptiveField, OfStridesDilationAndPadding) {
-  const ImageModel model(Model(Sequential({Conv2D{.filters = 3, .kernel = {5, 3}, .strides = {2, 1}},
-                                           Conv2D{.filters = 3, .kernel = 3, .padding = Padding::same(), .dilation = 2}}),
-                               {33, 30, 3}));
+  const ImageModel model(
+      Model(Sequential({Conv2D{.filters = 3, .kernel = {5, 3}, .strides = {2, 1}},
+                        Conv2D{.filters = 3, .kernel = 3, .padding = Padding::same(), .dilation = 2}}),
+            {33, 30, 3}));
   // Unit (7, 14) of [15,28]: rows 5 … 9 of the first layer, which are rows 10 … 22 of the image; columns 12 … 16, and
   // so 12 … 18.
   const ReceptiveField field = receptive_field(model, "conv2");

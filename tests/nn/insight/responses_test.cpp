@@ -20,9 +20,7 @@ Model small() {
                {8, 10, 2});
 }
 
-Array some_images(int64_t count) {
-  return uniform({count, 8, 10, 2}, random_key(1, 2)).value().contiguous();
-}
+Array some_images(int64_t count) { return uniform({count, 8, 10, 2}, random_key(1, 2)).value().contiguous(); }
 
 TEST(Responses, StrongestAreThoseOfASearch) {
   const ImageModel model(small());

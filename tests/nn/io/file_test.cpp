@@ -248,7 +248,8 @@ TEST(Gzip, FilesByTheirContent) {
   EXPECT_EQ(read_file_unpacked(dir.put("packed", gzip("content"))), "content");
   EXPECT_EQ(read_file_unpacked(dir.put("plain.gz", "content")), "content");
   const std::string bad = dir.put("bad.gz", gzip("content").substr(0, 12));
-  EXPECT_THAT(message_of([&] { read_file_unpacked(bad); }), StartsWith(bad + ": bad gzip data after 1 unpacked bytes: the data are cut off"));
+  EXPECT_THAT(message_of([&] { read_file_unpacked(bad); }),
+              StartsWith(bad + ": bad gzip data after 1 unpacked bytes: the data are cut off"));
 }
 
 }  // namespace
