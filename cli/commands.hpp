@@ -13,6 +13,7 @@ int predict(const std::vector<std::string>& arguments);
 int summary(const std::vector<std::string>& arguments);
 int compare(const std::vector<std::string>& arguments);
 int invariance(const std::vector<std::string>& arguments);
+int report(const std::vector<std::string>& arguments);
 int graph(const std::vector<std::string>& arguments);
 int data(const std::vector<std::string>& arguments);
 int gradcheck(const std::vector<std::string>& arguments);

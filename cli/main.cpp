@@ -28,6 +28,7 @@ Commands:
   summary     show a model's layers, parameters and arithmetic
   compare     a convolutional against a dense net: parameters, arithmetic, speed
   invariance  what accuracy is left when images are shifted, turned or resized
+  report      a page for the browser: curves, mistakes, filters, graph
   graph       draw a model's graph of ops, with its gradients
   data        write the built-in digits as files
   gradcheck   check every op and its derivatives on this machine
@@ -43,9 +44,10 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 constexpr Command commands[] = {
-    {"train", telaio::cli::train},     {"evaluate", telaio::cli::evaluate}, {"predict", telaio::cli::predict},
-    {"summary", telaio::cli::summary}, {"compare", telaio::cli::compare},   {"invariance", telaio::cli::invariance},
-    {"graph", telaio::cli::graph},     {"data", telaio::cli::data},         {"gradcheck", telaio::cli::gradcheck},
+    {"train", telaio::cli::train},         {"evaluate", telaio::cli::evaluate}, {"predict", telaio::cli::predict},
+    {"summary", telaio::cli::summary},     {"compare", telaio::cli::compare},   {"invariance", telaio::cli::invariance},
+    {"report", telaio::cli::report},       {"graph", telaio::cli::graph},       {"data", telaio::cli::data},
+    {"gradcheck", telaio::cli::gradcheck},
 };
 
 int run(std::vector<std::string> arguments) {

@@ -10,6 +10,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "results.hpp"
 
 namespace telaio::cli {
 
@@ -85,13 +86,8 @@ int predict(const std::vector<std::string>& arguments) {
   for (const std::string& path : paths) add_image(path, sample, (*given)["invert"].as<bool>(), pixels);
   Shape shape = sample;
   shape.insert(0, static_cast<int64_t>(paths.size()));
-  std::vector<double> outputs =
-      nn::predict(file.model, from_data(pixels, shape), file.standardization).to_vector<double>();
-  if (file.model.output_shape()[0] == 1) {  // a single yes or no is two classes
-    std::vector<double> both;
-    for (const double yes : outputs) both.insert(both.end(), {1 - yes, yes});
-    outputs = both;
-  }
+  const std::vector<double> outputs =
+      class_probabilities(file.model, nn::predict(file.model, from_data(pixels, shape), file.standardization));
 
   json::array all;
   size_t width = 0;

@@ -18,6 +18,10 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "model_data.hpp"
+#include "report_data.hpp"
+#include "report_images.hpp"
+#include "report_page.hpp"
 #include "results.hpp"
 #include "stop_signals.hpp"
 #include "train_options.hpp"
@@ -82,7 +86,9 @@ class Train {
     const std::string& out = text("out");
     nn::check_writable(out);
     if (given_.count("history")) nn::check_writable(text("history"));
+    if (given_.count("report")) check_report_file(text("report"));
     load_data();
+    if (given_.count("report")) check_images(data_.train.sample_shape(), data_.source);
     choose_by_classes();
     std::optional<nn::ModelFile> saved;
     if (flag("resume") && nn::path_exists(out)) saved = nn::load_model(out);
@@ -110,10 +116,12 @@ class Train {
         nn::to_string(options_.schedule), options_.seed, thread_count(), thread_count() == 1 ? "thread" : "threads");
     if (saved) say("resumed   from {}\n", out);
 
+    show_live(model, *training, "training", "No epoch has ended yet.");
     nn::FitResult result;
     try {
       result = training->run();
     } catch (const Error& error) {
+      show_live(model, *training, "failed", one_line(error.what()));
       throw Error(error.what() + kept_in_spite(error.what(), *training));
     }
     return report(model, result);
@@ -168,6 +176,10 @@ class Train {
       throw Error(fmt::format("--lr is {}, expected a number above 0 and below 1e9", optimizer_.learning_rate));
     if (given_.count("history") && text("history") == text("out"))
       throw Error(fmt::format("--history and --out are one file: {}", text("out")));
+    if (flag("live") && !given_.count("report")) throw Error("--live is for the page of --report FILE.html");
+    for (const char* other : {"out", "history"})
+      if (given_.count("report") && given_.count(other) && text(other) == text("report"))
+        throw Error(fmt::format("--report and --{} are one file: {}", other, text("report")));
   }
 
   void choose_by_classes() {
@@ -228,6 +240,7 @@ class Train {
     say("The training in {} has finished; there is nothing to go on with.\n", text("out"));
     const auto history = saved.notes.find("history");
     if (flag("json")) fmt::print("{}", history != saved.notes.end() ? history->second : "{\"epochs\": []}\n");
+    write_report(subject_of(saved, text("out"), data_.source), {});
     return ok;
   }
 
@@ -253,6 +266,7 @@ class Train {
                                           [this, model](nn::Training& training) {
                                             epoch_kept_ = training.epoch();
                                             write_history(model, training.history(), std::nullopt, training.best());
+                                            show_live(model, training, "training", "");
                                           },
                                       .batch_end =
                                           [](nn::Training& training) {
@@ -283,6 +297,32 @@ class Train {
                    path.ends_with(".csv") ? nn::to_csv(history) : nn::pretty(history_json(model, history, test, best)));
   }
 
+  ReportSubject report_subject(const nn::Model& model, const nn::Standardization& standardization,
+                               json::value history) const {
+    ReportSubject subject{model, text("out"), data_.train.class_names, standardization, data_.source};
+    subject.history = std::move(history);
+    subject.settings = training_settings(given_);
+    subject.command = repeating_command(given_);
+    return subject;
+  }
+
+  /// Writes the page of a training that has not finished, where it is wanted.
+  void show_live(const nn::Model& model, const nn::Training& training, std::string_view state,
+                 std::string_view message) const {
+    if (!flag("live")) return;
+    const json::value history = history_json(model, training.history(), std::nullopt, training.best());
+    const ReportSubject subject = report_subject(model, training.standardization(), history);
+    nn::write_file(text("report"), report_page(unfinished_report(subject, state, message)));
+  }
+
+  void write_report(const ReportSubject& subject, std::optional<nn::Evaluation> test) const {
+    if (!given_.count("report")) return;
+    std::string part;
+    const nn::Samples& samples = part_named(data_, part);
+    nn::write_file(text("report"), report_page(whole_report(subject, part, samples, std::move(test))));
+    say("The report is in {}.\n", text("report"));
+  }
+
   /// After a failure the last good model is kept; says where.
   std::string kept_in_spite(const std::string& error, const nn::Training& training) const {
     const std::string& out = text("out");
@@ -299,13 +339,17 @@ class Train {
 
   /// The file of a training that has ended: nothing to go on with, and the curves in it. They are without times, so
   /// that the same training gives the same bytes.
-  void write_finished(const nn::Model& model, const nn::FitResult& result, json::value history) const {
+  void write_finished(const nn::Model& model, const nn::FitResult& result, json::value history,
+                      const std::vector<std::string>& diagnosis) const {
     json::object& root = history.as_object();
     root.erase("threads");
     for (json::value& epoch : root["epochs"].as_array())
       for (const char* name : {"seconds", "images_per_second"}) epoch.as_object().erase(name);
     nn::ModelFile file{model, data_.train.class_names, result.standardization, std::nullopt, notes()};
     file.notes["history"] = nn::pretty(history);
+    file.notes["diagnosis"] = fmt::format("{}", fmt::join(diagnosis, "\n"));
+    file.notes["settings"] = nn::pretty(training_settings(given_));
+    file.notes["command"] = repeating_command(given_);
     nn::save_model(text("out"), file);
   }
 
@@ -317,9 +361,15 @@ class Train {
       test = nn::evaluate(model, data_.test, {.standardization = result.standardization});
     write_history(model, result.history, test, result.best);
     const json::value history = history_json(model, result.history, test, result.best);
-    if (!stopped_inside) write_finished(model, result, history);
+    const std::vector<std::string> diagnosis =
+        nn::diagnose(result, test ? test->confusion : std::nullopt, data_.train.class_names);
+    if (!stopped_inside) write_finished(model, result, history, diagnosis);
     if (flag("json")) fmt::print("{}", nn::pretty(history));
     if (stopped_inside) {
+      if (flag("live")) {
+        const ReportSubject subject = report_subject(model, result.standardization, history);
+        nn::write_file(text("report"), report_page(unfinished_report(subject, "stopped", "--resume goes on from here.")));
+      }
       say("stopped; {} holds the best model so far, and --resume goes on from here\n", text("out"));
       return interrupted;
     }
@@ -330,8 +380,10 @@ class Train {
     const std::optional<nn::ConfusionMatrix> confusion = test ? test->confusion : result.validation;
     if (confusion) say("\n{}", nn::class_table(*confusion, data_.train.class_names));
     say("\n");
-    for (const std::string& line : nn::diagnose(result, test ? test->confusion : std::nullopt, data_.train.class_names))
-      say("{}\n", line);
+    for (const std::string& line : diagnosis) say("{}\n", line);
+    ReportSubject subject = report_subject(model, result.standardization, history);
+    subject.diagnosis = diagnosis;
+    write_report(subject, std::move(test));
     say("The model is in {}: telaio evaluate --model {} --data {}\n", text("out"), text("out"), data_.source);
     return ok;
   }
