@@ -25,8 +25,9 @@ function paint(chart) {
   chart.update('none');
 }
 
-/** A figure with lines over one axis. `lines`: [{label, points: [{x, y}], marked: index or none}]; y in percent where asked. */
-function lineFigure(box, {title, description, lines, xTitle, asPercent, wholeSteps, range}) {
+/** A figure with lines over one axis. `lines`: [{label, points: [{x, y}], marked: index or none}]; y is a share where asPercent,
+ *  and its axis all of it with fullRange. */
+function lineFigure(box, {title, description, lines, xTitle, asPercent, wholeSteps, range, fullRange}) {
   const canvas = element('canvas', {role: 'img', 'aria-label': description});
   box.append(element('figure', null, element('figcaption', null, title), element('div', {class: 'canvas'}, canvas)));
   const ticks = (more) => ({maxRotation: 0, font: {size: 12}, ...more});
@@ -39,8 +40,8 @@ function lineFigure(box, {title, description, lines, xTitle, asPercent, wholeSte
       scales: {
         x: {type: 'linear', grid: {}, title: {display: true, text: xTitle},
           ticks: ticks({autoSkipPadding: 12, ...(wholeSteps ? {precision: 0} : {})}), ...range},
-        y: {grid: {}, title: {display: false}, ticks: ticks(asPercent ? {callback: (v) => +(100 * v).toFixed(2) + '%'} : {}),
-          ...(asPercent ? {} : {beginAtZero: true}), ...(range && asPercent ? {min: 0, max: 1} : {})},
+        y: {grid: {}, title: {display: false}, ticks: ticks(asPercent ? {...(fullRange ? {stepSize: 0.25} : {}), callback: (v) => +(100 * v).toFixed(2) + '%'} : {}),
+          ...(asPercent ? {} : {beginAtZero: true}), ...(fullRange ? {min: 0, max: 1} : {})},
       },
       plugins: {
         legend: {display: true, align: 'end', labels: {usePointStyle: true, boxHeight: 7}},
@@ -93,6 +94,7 @@ function showCurves() {
     }
     if (lines.length === 0) continue;
     lineFigure(byId('curve-charts'), {title, lines, xTitle: 'epoch', asPercent, wholeSteps: true,
+      range: epochs.length > 1 ? {min: epochs[0].epoch, max: last.epoch} : {},
       description: `${title} over ${count(epochs.length, 'epoch')}: ${spoken.join('; ')}. The table below has all numbers.`});
   }
   if (best >= 0) byId('curve-charts').after(element('p', {class: 'hint below'},
@@ -119,7 +121,7 @@ function showInvariance() {
     const ends = [points[0], points[points.length - 1]];
     return lineFigure(grid, {title: curve.test[0].toUpperCase() + curve.test.slice(1), xTitle: curve.unit, asPercent: true,
       lines: [{label: 'all classes', points, marked: points.findIndex((point) => point.x === usual)}],
-      range: {min: ends[0].x, max: ends[1].x},
+      range: {min: ends[0].x, max: ends[1].x}, fullRange: true,
       description: `Accuracy against ${curve.test}: ${ends.map((end) => `${percent(end.y, 1)} at ${end.x} ${curve.unit}`).join(', ')}. ` +
         'The table below has all numbers.'});
   });

@@ -69,11 +69,12 @@ function showClasses() {
   if (weakest !== strongest) byId('class-table').append(element('p', {class: 'note'},
     `Best is ${strongest.name} (F1 ${percent(strongest.f1)}), hardest ${weakest.name} (F1 ${percent(weakest.f1)}).`));
   // Bars from the lowest value on, or all of a good model's would look alike.
-  const floor = Math.min(0.99, ...classes.flatMap((one) => [one.precision, one.recall])) - 0.01;
+  const lowest = Math.min(...classes.flatMap((one) => [one.precision, one.recall]));
+  const floor = lowest < 0.9 ? 0 : Math.min(lowest, 0.99) - 0.01;
   const cell = (share) => element('span', null, percent(share), bar((share - floor) / (1 - floor)));
   byId('class-table').append(scrolling('Table of classes', table(['class', 'precision', 'recall', 'F1', 'images'],
     report.evaluation.classes.map((one) => ({cells: [one.name, cell(one.precision), cell(one.recall), cell(one.f1), whole(one.images)]})),
-    {class: 'wide'})), element('p', {class: 'hint below'}, `The bars begin at ${percent(Math.max(0, floor), 1)}.`));
+    {class: 'wide'})), floor > 0 ? element('p', {class: 'hint below'}, `The bars begin at ${percent(floor, 1)}.`) : '');
 }
 
 function showFilters() {
@@ -116,7 +117,7 @@ function showRepeat() {
     missing('repeat', 'The model’s file does not say how it was trained.');
     return;
   }
-  const copy = element('button', {type: 'button', click: () => {
+  const copy = element('button', {type: 'button', class: 'copy', click: () => {
     getSelection().selectAllChildren(byId('command'));
     if (navigator.clipboard) navigator.clipboard.writeText(report.command).then(() => { copy.textContent = 'Copied'; }, () => {});
   }}, 'Copy');

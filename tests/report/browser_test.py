@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import sys
+import tempfile
 import time
 
 from selenium import webdriver
@@ -20,6 +21,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 WIDTHS = {"desktop": (1280, 900, False), "phone": (360, 740, True)}
 SCHEMES = ("light", "dark")
@@ -55,6 +57,8 @@ def emulate(driver, width, scheme):
 
 
 def load(driver, page):
+    for kind in ("browser", "performance"):
+        driver.get_log(kind)  # what other pages said and asked for
     driver.get(pathlib.Path(page).resolve().as_uri())
     driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done));")
 
@@ -186,6 +190,19 @@ def check_confusion(driver, report, where):
     one.click()
 
 
+def check_invariance(driver, report, where):
+    """A class beside all: another line in each chart."""
+    charts = driver.find_elements(By.CSS_SELECTOR, "#invariance-charts canvas")
+    before = [driver.execute_script("return arguments[0].toDataURL()", chart) for chart in charts]
+    choice = Select(driver.find_element(By.ID, "invariance-class"))
+    choice.select_by_visible_text(report["model"]["classes"][3])
+    after = [driver.execute_script("return arguments[0].toDataURL()", chart) for chart in charts]
+    check(all(a != b for a, b in zip(before, after)), f"{where}: a class has no lines")
+    choice.select_by_value("")
+    again = [driver.execute_script("return arguments[0].toDataURL()", chart) for chart in charts]
+    check(again == before, f"{where}: the lines of a class stay")
+
+
 def check_structure(driver, where):
     empty = driver.execute_script("""return [...document.querySelectorAll('section')].filter(
       (one) => one.innerText.split('\\n').length < 2).map((one) => one.id)""")
@@ -223,6 +240,7 @@ def check_finished(driver, page, folder):
             check_structure(driver, where)
             check_drawn(driver, report, where)
             check_confusion(driver, report, where)
+            check_invariance(driver, report, where)
             check_layout(driver, where)
             ratio, text = contrast(driver)
             check(ratio >= 4.5, f"{where}: contrast {ratio:.2f} of '{text}'")
@@ -248,6 +266,33 @@ def check_finished(driver, page, folder):
     check(opened == len(driver.find_elements(By.TAG_NAME, "details")), "a reload closes what was open")
     check(abs(driver.execute_script("return scrollY") - 700) < 5, "a reload scrolls")
     check_silence(driver, page, "after a reload")
+
+
+def check_filters(driver, page, folder):
+    """Pictures of filters, for which images of the report stand in here."""
+    report = report_of(page)
+    sheet = report["images"]
+    filters = [{"name": f"conv1 filter {i}", "value": i / 10, "dead": i == 3} for i in range(32)]
+    report["filters"] = {"layers": [{"name": "conv1", "images": sheet, "filters": filters}],
+                         "classes": {"images": sheet, "filters": [{"name": name, "value": 1, "dead": False}
+                                                                  for name in report["model"]["classes"]]}}
+    text = pathlib.Path(page).read_text(encoding="utf-8")
+    begin = text.index('<script type="application/json" id="report">') + 44
+    with tempfile.TemporaryDirectory() as directory:
+        other = pathlib.Path(directory, "filters.html")
+        other.write_text(text[:begin] + json.dumps(report) + text[text.index("</script>", begin):], encoding="utf-8")
+        for width in WIDTHS:
+            emulate(driver, width, "dark")
+            load(driver, other)
+            images = driver.find_elements(By.CSS_SELECTOR, "#filter-list canvas")
+            check(len(images) == 32 + len(report["model"]["classes"]), f"{width}: {len(images)} pictures of filters")
+            for image in images:
+                check(driver.execute_script(COLOURS, image) > 1, f"{width}: an empty picture of a filter")
+            dead = driver.find_elements(By.CSS_SELECTOR, "#filter-list .dead")
+            check(len(dead) == 1 and "dead" in dead[0].text, f"{width}: the dead filter is not marked")
+            check_layout(driver, f"{width}, filters")
+            screenshot(driver, folder, f"filters-{width}")
+        check_silence(driver, other, "filters")
 
 
 def check_running(driver, page, folder):
@@ -279,6 +324,7 @@ def main():
     driver = start()
     try:
         check_finished(driver, given.report, given.screenshots)
+        check_filters(driver, given.report, given.screenshots)
         # A finished page stays as it is.
         emulate(driver, "desktop", "light")
         load(driver, given.report)
