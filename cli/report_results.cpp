@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "command.hpp"
@@ -57,8 +58,8 @@ struct Cell {
 json::array likeliest(const double* probabilities, int64_t classes) {
   std::vector<int64_t> order(static_cast<size_t>(classes));
   std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return probabilities[a] > probabilities[b]; });
+  const auto sure = [&](int64_t c) { return std::isnan(probabilities[c]) ? -1 : probabilities[c]; };
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return sure(a) > sure(b); });
   order.resize(std::min(order.size(), most_likely));
   json::array top;
   for (const int64_t c : order) top.push_back(json::object{{"class", c}, {"probability", rounded(probabilities[c])}});
@@ -75,15 +76,13 @@ void add_results(json::object& report, const nn::Model& model, const nn::Samples
   const std::vector<int64_t> labels = nn::label_values(samples);
   Shown shown(samples);
 
-  std::vector<Cell> cells;
+  std::map<std::pair<int64_t, int64_t>, std::vector<int64_t>> rows_of;  // by truth and answer
   std::vector<int64_t> wrong;
-  for (int64_t i = 0; i < classes * classes; ++i) cells.push_back({i / classes, i % classes, {}});
   for (int64_t row = 0; row < samples.size(); ++row) {
     const int64_t truth = labels[static_cast<size_t>(row)], predicted = evaluation.predicted[static_cast<size_t>(row)];
-    cells[static_cast<size_t>(truth * classes + predicted)].rows.push_back(row);
+    rows_of[{truth, predicted}].push_back(row);
     if (truth != predicted) wrong.push_back(row);
   }
-  std::erase_if(cells, [](const Cell& cell) { return cell.rows.empty(); });
 
   worst_first(wrong, evaluation.losses);
   wrong.resize(std::min(wrong.size(), most_mistakes));
@@ -100,7 +99,11 @@ void add_results(json::object& report, const nn::Model& model, const nn::Samples
   report["mistakes"] = std::move(mistakes);
 
   // By turns, one image of each cell, mistakes before right answers: where there is no room for all, each has some.
-  for (Cell& cell : cells) worst_first(cell.rows, evaluation.losses);
+  std::vector<Cell> cells;
+  for (auto& [pair, rows] : rows_of) {
+    worst_first(rows, evaluation.losses);
+    cells.push_back({pair.first, pair.second, std::move(rows)});
+  }
   std::stable_partition(cells.begin(), cells.end(), [](const Cell& cell) { return cell.truth != cell.predicted; });
   for (size_t turn = 0; turn < most_in_a_cell; ++turn)
     for (Cell& cell : cells) {

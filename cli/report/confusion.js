@@ -2,45 +2,62 @@
 
 let sampleImage = null;
 
+// A table of a million buttons is of no use.
+const mostClasses = 64;
+
+/** The classes that the matrix shows: all, or where there are too many those with the most mistakes. */
+function classesShown(rows) {
+  const all = rows.map((_, c) => c);
+  if (all.length <= mostClasses) return all;
+  const mistakes = (c) => rows.reduce((sum, row, t) => sum + (t === c ? 0 : row[c]), 0) + rows[c].reduce((sum, n, p) => sum + (p === c ? 0 : n), 0);
+  return all.map((c) => [mistakes(c), c]).sort((a, b) => b[0] - a[0]).slice(0, mostClasses).map(([, c]) => c).sort((a, b) => a - b);
+}
+
 /** The matrix as a table of buttons. One of them is reached by Tab, the others from there by the arrow keys. */
 function showConfusion() {
-  const rows = report.evaluation.confusion, size = rows.length;
-  const wrongMost = Math.max(1, ...rows.flatMap((row, t) => row.filter((_, p) => p !== t)));
-  const buttons = rows.map((row, truth) => {
-    const total = row.reduce((a, b) => a + b, 0);
-    return row.map((number, predicted) => {
-      const right = truth === predicted;
+  const rows = report.evaluation.confusion, shown = classesShown(rows), size = shown.length;
+  const wrongMost = rows.reduce((most, row, t) => row.reduce((m, n, p) => p === t ? m : Math.max(m, n), most), 1);
+  const buttons = shown.map((truth) => {
+    const total = rows[truth].reduce((a, b) => a + b, 0);
+    return shown.map((predicted) => {
+      const number = rows[truth][predicted], right = truth === predicted;
       // The eye tells few from none: roots, so that single mistakes show beside frequent ones.
       const heat = number === 0 ? 0 : right ? 0.12 + 0.43 * number / total : 0.12 + 0.6 * Math.sqrt(number / wrongMost);
       return element('button', {type: 'button', class: number === 0 ? 'none' : null, style: `--heat:${heat.toFixed(3)}`,
         tabindex: -1, 'aria-pressed': 'false', 'data-cell': `${truth},${predicted}`,
         'aria-label': (right ? `${className(truth)} recognised` : `${className(truth)} taken for ${className(predicted)}`) + `: ${count(number, 'image')}`,
-        click: () => showCell(truth, predicted, buttons)}, number === 0 ? '·' : String(number));
+        click: (event) => choose(event.currentTarget)}, number === 0 ? '·' : String(number));
     });
   });
-  const focus = (truth, predicted) => {
-    buttons.flat().forEach((button) => { button.tabIndex = -1; });
-    buttons[truth][predicted].tabIndex = 0;
-    buttons[truth][predicted].focus();
+  const all = buttons.flat();
+  const stopAt = (button) => { for (const one of all) one.tabIndex = one === button ? 0 : -1; };
+  const choose = (button, quietly) => {
+    for (const one of all) one.setAttribute('aria-pressed', String(one === button));
+    stopAt(button);
+    showCell(...button.dataset.cell.split(',').map(Number), quietly);
   };
   const keys = (event) => {
-    const at = event.target.dataset.cell;
-    if (!at) return;
-    const [t, p] = at.split(',').map(Number);
-    const to = {ArrowUp: [t - 1, p], ArrowDown: [t + 1, p], ArrowLeft: [t, p - 1], ArrowRight: [t, p + 1],
-      Home: [t, 0], End: [t, size - 1], PageUp: [0, p], PageDown: [size - 1, p]}[event.key];
-    if (!to) return;
+    const at = all.indexOf(event.target);
+    if (at < 0) return;
+    const row = Math.floor(at / size), column = at % size;
+    const to = {ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1],
+      Home: [row, 0], End: [row, size - 1], PageUp: [0, column], PageDown: [size - 1, column]}[event.key];
+    if (!to || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    focus(Math.min(size - 1, Math.max(0, to[0])), Math.min(size - 1, Math.max(0, to[1])));
+    const [r, c] = to.map((place) => Math.min(size - 1, Math.max(0, place)));
+    stopAt(buttons[r][c]);
+    buttons[r][c].focus();
   };
-  buttons[0][0].tabIndex = 0;
-  const matrix = element('table', {class: 'matrix', keydown: keys},
-    element('caption', {class: 'axis'}, 'down: what it is; across: what the model said'),
-    element('thead', null, element('tr', null, element('td'), report.model.classes.map((name) => element('th', {scope: 'col'}, name)))),
-    element('tbody', null, buttons.map((row, t) => element('tr', null, element('th', {scope: 'row'}, className(t)),
-      row.map((button, p) => element('td', {class: t === p ? 'diagonal' : null}, button))))));
-  byId('confusion-table').append(worstPair(rows), element('div', {class: 'scroll'}, matrix));
-  return (cell) => { const [t, p] = cell.split(',').map(Number); if (buttons[t] && buttons[t][p]) showCell(t, p, buttons, true); };
+  stopAt(all[0]);
+  const long = shown.some((c) => className(c).length > 4);
+  const matrix = element('table', {class: long ? 'matrix long' : 'matrix', 'aria-label': 'Confusion matrix', 'aria-describedby': 'matrix-axes', keydown: keys},
+    element('thead', null, element('tr', null, element('td'), shown.map((c) => element('th', {scope: 'col'}, element('span', null, className(c)))))),
+    element('tbody', null, buttons.map((row, r) => element('tr', null, element('th', {scope: 'row'}, className(shown[r])),
+      row.map((button, c) => element('td', {class: r === c ? 'diagonal' : null}, button))))));
+  byId('confusion-table').append(worstPair(rows), size < rows.length ? element('p', {class: 'note'},
+    `Of ${rows.length} classes, the ${size} with the most mistakes are shown.`) : '',
+    element('p', {class: 'axis', id: 'matrix-axes'}, 'Down: what it is. Across: what the model said.'), element('div', {class: 'scroll'}, matrix));
+  return (cell) => { const button = all.find((one) => one.dataset.cell === cell); if (button) choose(button, true); };
 }
 
 function worstPair(rows) {
@@ -51,11 +68,7 @@ function worstPair(rows) {
     'Not a single image was taken for something else.');
 }
 
-function showCell(truth, predicted, buttons, quietly) {
-  buttons.flat().forEach((button) => { button.setAttribute('aria-pressed', 'false'); button.tabIndex = -1; });
-  const chosen = buttons[truth][predicted];
-  chosen.setAttribute('aria-pressed', 'true');
-  chosen.tabIndex = 0;
+function showCell(truth, predicted, quietly) {
   const number = report.evaluation.confusion[truth][predicted], right = truth === predicted;
   const cell = report.cells.find((one) => one.truth === truth && one.predicted === predicted);
   const images = cell ? cell.images : [];

@@ -129,8 +129,7 @@ function showRepeat() {
 // What was open and chosen stays so when the page is loaded anew.
 const memory = 'telaio ' + location.pathname;
 function remember() {
-  const kept = {scroll: scrollY, open: [...document.querySelectorAll('details[open]')].map((one) => one.id), cell: byId('cell').dataset.cell,
-    focus: document.activeElement && document.activeElement.id};
+  const kept = {scroll: scrollY, open: [...document.querySelectorAll('details[open]')].map((one) => one.id), cell: byId('cell').dataset.cell};
   try { sessionStorage.setItem(memory, JSON.stringify(kept)); } catch { /* a browser that keeps nothing */ }
 }
 function recall(openCell) {
