@@ -12,12 +12,14 @@ function element(tag, attributes, ...children) {
     if (typeof value === 'function') made.addEventListener(name, value);
     else made.setAttribute(name, value === true ? '' : value);
   }
-  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined) made.append(child);
+  for (const child of children.flat(Infinity))
+    if (child !== null && child !== undefined) made.append(child);
   return made;
 }
 
 const whole = (number) => number.toLocaleString('en-US');
-const percent = (share, digits = 2) => share === null || share === undefined ? '–' : (100 * share).toFixed(digits) + '%';
+const percent = (share, digits = 2) =>
+    share === null || share === undefined ? '–' : (100 * share).toFixed(digits) + '%';
 const fixed = (number, digits = 4) => number === null || number === undefined ? '–' : number.toFixed(digits);
 const count = (number, one, many = one + 's') => `${whole(number)} ${number === 1 ? one : many}`;
 /** Of probabilities: 99.99% must not become 100%. */
@@ -28,14 +30,21 @@ const className = (index) => report.model.classes[index] ?? String(index);
 
 /** A table: the first cell of each row is its header; cells may be elements. */
 function table(head, rows, attributes) {
-  return element('table', attributes,
-    element('thead', null, element('tr', null, head.map((text) => element('th', {scope: 'col'}, text)))),
-    element('tbody', null, rows.map(({cells, ...rest}) => element('tr', rest,
-      cells.map((cell, i) => i === 0 ? element('th', {scope: 'row'}, cell) : element('td', null, cell))))));
+  return element(
+      'table', attributes,
+      element('thead', null, element('tr', null, head.map((text) => element('th', {scope: 'col'}, text)))),
+      element(
+          'tbody', null,
+          rows.map(
+              ({cells, ...rest}) => element(
+                  'tr', rest,
+                  cells.map((cell, i) => i === 0 ? element('th', {scope: 'row'}, cell) : element('td', null, cell))))));
 }
-const scrolling = (label, inside) => element('div', {class: 'scroll', tabindex: 0, role: 'group', 'aria-label': label}, inside);
-const bar = (share, warm) => element('span', {class: warm ? 'bar warm' : 'bar', 'aria-hidden': 'true'},
-  element('i', {style: `width:${Math.max(0, Math.min(100, 100 * share)).toFixed(1)}%`}));
+const scrolling = (label, inside) =>
+    element('div', {class: 'scroll', tabindex: 0, role: 'group', 'aria-label': label}, inside);
+const bar = (share, warm) => element(
+    'span', {class: warm ? 'bar warm' : 'bar', 'aria-hidden': 'true'},
+    element('i', {style: `width:${Math.max(0, Math.min(100, 100 * share)).toFixed(1)}%`}));
 
 /** Instead of what is not there: why. */
 function missing(id, why) {
@@ -48,17 +57,25 @@ function missing(id, why) {
 function openSheet(sheet) {
   const picture = new Image();
   const waiting = [];
-  const draw = (canvas, place) => canvas.getContext('2d').drawImage(picture,
-    place % sheet.columns * sheet.width, Math.floor(place / sheet.columns) * sheet.height, sheet.width, sheet.height,
-    0, 0, sheet.width, sheet.height);
-  picture.onload = () => { for (const [canvas, place] of waiting.splice(0)) draw(canvas, place); };
+  const draw = (canvas, place) => canvas.getContext('2d').drawImage(
+      picture, place % sheet.columns * sheet.width, Math.floor(place / sheet.columns) * sheet.height, sheet.width,
+      sheet.height, 0, 0, sheet.width, sheet.height);
+  picture.onload = () => {
+    for (const [canvas, place] of waiting.splice(0)) draw(canvas, place);
+  };
   picture.src = 'data:image/png;base64,' + sheet.png;
   return (place, size, label) => {
     // Pixels stay squares of one size: enlarged by a whole number where there is room for it.
     const longest = Math.max(sheet.width, sheet.height);
     const scale = longest > size ? size / longest : Math.floor(size / longest);
-    const canvas = element('canvas', {class: 'image', width: sheet.width, height: sheet.height, role: 'img', 'aria-label': label,
-      style: `width:${sheet.width * scale}px;height:${sheet.height * scale}px`});
+    const canvas = element('canvas', {
+      class: 'image',
+      width: sheet.width,
+      height: sheet.height,
+      role: 'img',
+      'aria-label': label,
+      style: `width:${sheet.width * scale}px;height:${sheet.height * scale}px`
+    });
     if (picture.complete && picture.naturalWidth > 0) draw(canvas, place);
     else waiting.push([canvas, place]);
     return canvas;

@@ -97,10 +97,12 @@ def check_drawn(driver, report, where):
     expected = 2 + (len(report["invariance"]["curves"]) if report.get("invariance") else 0)
     check(len(charts) == expected, f"{where}: {len(charts)} charts, expected {expected}")
     for chart in charts:
-        check(driver.execute_script(COLOURS, chart) > 10, f"{where}: an empty chart: {chart.get_attribute('aria-label')}")
-        check(len(chart.get_attribute("aria-label")) > 30, f"{where}: a chart without words")
+        words = chart.get_attribute("aria-label")
+        check(driver.execute_script(COLOURS, chart) > 10, f"{where}: an empty chart: {words}")
+        check(len(words) > 30, f"{where}: a chart without words")
     images = driver.find_elements(By.CSS_SELECTOR, "#mistake-list canvas")
-    check(len(images) == len(report["mistakes"]), f"{where}: {len(images)} mistakes, expected {len(report['mistakes'])}")
+    expected = len(report["mistakes"])
+    check(len(images) == expected, f"{where}: {len(images)} mistakes, expected {expected}")
     for image in images:
         check(driver.execute_script(COLOURS, image) > 1, f"{where}: an empty image")
 
@@ -123,14 +125,15 @@ def check_layout(driver, where):
 
 
 def contrast(driver):
-    """The lowest contrast of text in the page with what lies behind it, where that is one colour (WCAG 2: at least 4.5)."""
+    """The lowest contrast of text in the page with what lies behind it (WCAG 2: at least 4.5)."""
     return driver.execute_script("""
       const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
-      const light = (c) => { const [r, g, b] = c.map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+      const linear = (v) => v <= 0.03928 * 255 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+      const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+      const hasText = (one) => [...one.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
       let worst = [99, ''];
       for (const one of document.querySelectorAll('h1,h2,h3,p,th,td,dt,dd,small,a,summary,button,figcaption,li')) {
-        if (![...one.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || one.closest('svg') || !one.offsetWidth) continue;
+        if (!hasText(one) || one.closest('svg') || !one.offsetWidth) continue;
         let back = [0, 0, 0], layers = [];
         for (let up = one; up; up = up.parentElement) {
           const c = parse(getComputedStyle(up).backgroundColor), alpha = c.length > 3 ? c[3] : 1;
@@ -167,7 +170,8 @@ def check_confusion(driver, report, where):
     one = button(truth, predicted)
     check(one.text == str(number), f"{where}: the cell says {one.text}, expected {number}")
     one.click()
-    check(shown_in_panel(driver) == (f"{truth},{predicted}", expected), f"{where}: a click shows {shown_in_panel(driver)}")
+    shown = shown_in_panel(driver)
+    check(shown == (f"{truth},{predicted}", expected), f"{where}: a click shows {shown}")
     check(one.get_attribute("aria-pressed") == "true", f"{where}: the chosen cell is not marked")
     time.sleep(0.1)
     for image in driver.find_elements(By.CSS_SELECTOR, "#cell canvas.image"):
@@ -185,8 +189,8 @@ def check_confusion(driver, report, where):
     outline = driver.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
     check(outline != "none", f"{where}: the focus cannot be seen")
     ActionChains(driver).send_keys(Keys.END, Keys.SPACE).perform()
-    last = (1, size - 1)
-    check(shown_in_panel(driver) == (f"1,{size - 1}", cells.get(last, 0)), f"{where}: Space shows {shown_in_panel(driver)}")
+    shown = shown_in_panel(driver)
+    check(shown == (f"1,{size - 1}", cells.get((1, size - 1), 0)), f"{where}: Space shows {shown}")
     one.click()
 
 
