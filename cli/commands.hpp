@@ -15,6 +15,7 @@ int compare(const std::vector<std::string>& arguments);
 int invariance(const std::vector<std::string>& arguments);
 int explain(const std::vector<std::string>& arguments);
 int filters(const std::vector<std::string>& arguments);
+int report(const std::vector<std::string>& arguments);
 int graph(const std::vector<std::string>& arguments);
 int data(const std::vector<std::string>& arguments);
 int gradcheck(const std::vector<std::string>& arguments);

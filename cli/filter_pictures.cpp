@@ -54,10 +54,11 @@ nn::TileGrid filter_grid(const nn::FilterImages& filters) {
                                 plural(count, "filter"), window.height, window.width),
                     {},
                     in_a_row};
-  for (int64_t f = 0; f < count; ++f) {
-    const auto at = static_cast<size_t>(f);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto at = static_cast<size_t>(i);
+    const int64_t f = filters.channels[at];
     grid.tiles.push_back(
-        {nn::image_of(nn::cut(filters.best.images, f, window)),
+        {nn::image_of(nn::cut(filters.best.images, i, window)),
          filters.dead[at] ? fmt::format("{} dead", f) : fmt::format("{}: {:.2g}", f, filters.best.values[at])});
   }
   return grid;

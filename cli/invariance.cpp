@@ -13,6 +13,7 @@
 #include "curve_plot.hpp"
 #include "model_data.hpp"
 #include "progress.hpp"
+#include "results.hpp"
 #include "svg.hpp"
 
 namespace telaio::cli {
@@ -145,19 +146,9 @@ json::object as_json(const std::vector<Measured>& models, const std::string& sou
                      int64_t samples, bool per_class) {
   json::array all;
   for (const Measured& model : models) {
-    json::array curves;
-    for (const nn::InvarianceCurve& curve : model.curves) {
-      json::array points;
-      for (const nn::InvariancePoint& point : curve.points) {
-        json::object one{{"amount", point.amount}, {"accuracy", number(point.accuracy)}};
-        if (per_class) one["classes"] = json::array(point.class_accuracy.begin(), point.class_accuracy.end());
-        points.push_back(std::move(one));
-      }
-      curves.push_back(json::object{{"test", curve.name}, {"unit", curve.unit}, {"points", std::move(points)}});
-    }
     json::object one{{"name", model.name}, {"file", model.path}};
     if (per_class) one["class_names"] = json::array(model.class_names.begin(), model.class_names.end());
-    one["curves"] = std::move(curves);
+    one["curves"] = curves_json(model.curves, per_class);
     all.push_back(std::move(one));
   }
   return {{"data", source}, {"part", part}, {"samples", samples}, {"models", std::move(all)}};

@@ -30,6 +30,7 @@ Commands:
   invariance  what accuracy is left when images are shifted, turned or resized
   filters     draw what a network's filters respond to
   explain     show which pixels made a model say what it says
+  report      a page for the browser: curves, mistakes, filters, graph
   graph       draw a model's graph of ops, with its gradients
   data        write the built-in digits as files
   gradcheck   check every op and its derivatives on this machine
@@ -45,10 +46,10 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 constexpr Command commands[] = {
-    {"train", telaio::cli::train},     {"evaluate", telaio::cli::evaluate},   {"predict", telaio::cli::predict},
-    {"summary", telaio::cli::summary}, {"compare", telaio::cli::compare},     {"invariance", telaio::cli::invariance},
-    {"filters", telaio::cli::filters}, {"explain", telaio::cli::explain},     {"graph", telaio::cli::graph},
-    {"data", telaio::cli::data},       {"gradcheck", telaio::cli::gradcheck},
+    {"train", telaio::cli::train},     {"evaluate", telaio::cli::evaluate}, {"predict", telaio::cli::predict},
+    {"summary", telaio::cli::summary}, {"compare", telaio::cli::compare},   {"invariance", telaio::cli::invariance},
+    {"filters", telaio::cli::filters}, {"explain", telaio::cli::explain},   {"report", telaio::cli::report},
+    {"graph", telaio::cli::graph},     {"data", telaio::cli::data},         {"gradcheck", telaio::cli::gradcheck},
 };
 
 int run(std::vector<std::string> arguments) {

@@ -10,6 +10,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "image_input.hpp"
+#include "results.hpp"
 
 namespace telaio::cli {
 
@@ -60,12 +61,8 @@ int predict(const std::vector<std::string>& arguments) {
   if (top < 1 || top > classes) throw Error(fmt::format("--top is {}, expected 1 … {}", top, classes));
 
   const Tensor images = read_images(paths, file.model, (*given)["invert"].as<bool>());
-  std::vector<double> outputs = nn::predict(file.model, images, file.standardization).to_vector<double>();
-  if (file.model.output_shape()[0] == 1) {  // a single yes or no is two classes
-    std::vector<double> both;
-    for (const double yes : outputs) both.insert(both.end(), {1 - yes, yes});
-    outputs = both;
-  }
+  const std::vector<double> outputs =
+      class_probabilities(file.model, nn::predict(file.model, images, file.standardization));
 
   json::array all;
   size_t width = 0;

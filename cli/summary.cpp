@@ -6,6 +6,7 @@
 
 #include "command.hpp"
 #include "commands.hpp"
+#include "results.hpp"
 
 namespace telaio::cli {
 
@@ -29,8 +30,6 @@ Examples:
 Exit code: 0, or 2 when something given is wrong.
 )";
 
-json::array shape_json(const Shape& shape) { return json::array(shape.begin(), shape.end()); }
-
 }  // namespace
 
 int summary(const std::vector<std::string>& arguments) {
@@ -48,21 +47,10 @@ int summary(const std::vector<std::string>& arguments) {
     fmt::print("{}", nn::summary(model));
     return ok;
   }
-  json::array layers;
-  for (const nn::LayerInfo& layer : model.layers()) {
-    if (!layer.leaf) continue;
-    json::object one{{"name", layer.path},
-                     {"type", layer.type},
-                     {"output", shape_json(layer.output)},
-                     {"parameters", layer.parameters},
-                     {"multiply_adds", layer.multiply_adds}};
-    if (layer.multiply_adds > 0) one["dense_equivalent"] = nn::dense_equivalent(layer);
-    layers.push_back(std::move(one));
-  }
   const nn::LayerInfo& all = model.layers().back();
   fmt::print("{}", nn::pretty(json::object{{"model", model.name()},
                                            {"input", shape_json(model.sample_shape())},
-                                           {"layers", std::move(layers)},
+                                           {"layers", layers_json(model)},
                                            {"parameters", all.parameters},
                                            {"trainable_parameters", all.trainable},
                                            {"multiply_adds", all.multiply_adds}}));

@@ -21,7 +21,9 @@
 #include "commands.hpp"
 #include "results.hpp"
 #include "stop_signals.hpp"
+#include "train_choices.hpp"
 #include "train_options.hpp"
+#include "train_report.hpp"
 
 namespace telaio::cli {
 
@@ -40,58 +42,25 @@ auto named(std::string_view option, F&& f) {
   }
 }
 
-/// Keeps, of the named classes, only the first so many samples.
-nn::Samples thinned(const nn::Samples& samples, const std::string& text) {
-  if (text == "balanced") throw Error("--thin is 'balanced', expected CLASS=FRACTION,…");
-  nn::ClassWeights fractions;
-  try {
-    fractions = nn::parse_class_weights(text, samples.class_names);
-  } catch (const Error& error) {
-    const std::string_view message = error.what();
-    if (!message.starts_with("class weights")) throw Error(fmt::format("--thin: {}", message));
-    throw Error(fmt::format("--thin: '{}': expected CLASS=FRACTION,… with fractions from 0 to 1", text));
-  }
-  if (!fractions.any()) return samples;
-  const std::vector<int64_t> counts = nn::count_per_class(samples), labels = nn::label_values(samples);
-  std::vector<int64_t> left = counts;
-  for (const auto& [index, fraction] : fractions.weights) {
-    if (fraction > 1) throw Error(fmt::format("--thin: {} is more than all: expected a fraction up to 1", fraction));
-    const auto c = static_cast<size_t>(index);
-    left[c] = static_cast<int64_t>(static_cast<double>(counts[c]) * fraction);
-  }
-  std::vector<int64_t> rows;
-  for (size_t i = 0; i < labels.size(); ++i)
-    if (left[static_cast<size_t>(labels[i])]-- > 0) rows.push_back(static_cast<int64_t>(i));
-  if (rows.empty()) throw Error("--thin leaves no training images");
-  return nn::take(samples, rows);
-}
-
-std::optional<nn::Ending> ending_of(const po::variables_map& given) {
-  if (!given.count("output")) return std::nullopt;
-  const auto& name = given["output"].as<std::string>();
-  if (name == "softmax") return nn::Ending::softmax;
-  if (name == "sigmoid") return nn::Ending::sigmoid;
-  throw Error(fmt::format("--output is '{}', expected softmax or sigmoid", name));
-}
-
 class Train {
  public:
-  explicit Train(const po::variables_map& given) : given_(given), threads_(threads_of(given)) {}
+  explicit Train(const po::variables_map& given)
+      : given_(given), threads_(threads_of(given)), choices_(choose_training(given)), report_(given) {}
 
   int run() {
-    choose_options();
     const std::string& out = text("out");
     nn::check_writable(out);
     if (given_.count("history")) nn::check_writable(text("history"));
     if (given_.count("tensorboard")) tensorboard_ = std::make_shared<nn::TensorBoard>(text("tensorboard"));
     load_data();
+    report_.check(data_);
     choose_by_classes();
     std::optional<nn::ModelFile> saved;
     if (flag("resume") && nn::path_exists(out)) saved = nn::load_model(out);
     nn::Model model = build_model();
     if (saved && !take_up(*saved, model)) return finished(*saved);
 
-    nn::Trainer trainer(model, {.optimizer = optimizer_, .seed = options_.seed});
+    nn::Trainer trainer(model, {.optimizer = choices_.optimizer, .seed = options_.seed});
     add_callbacks(model);
     std::optional<nn::Training> training;
     try {
@@ -113,10 +82,12 @@ class Train {
     if (saved) say("resumed   from {}\n", out);
     if (tensorboard_) say("curves    tensorboard --logdir {}\n", text("tensorboard"));
 
+    show(*training, "training");
     nn::FitResult result;
     try {
       result = training->run();
     } catch (const Error& error) {
+      show_failure(*training, error.what());
       throw Error(error.what() + kept_in_spite(error.what(), *training));
     }
     return report(model, result);
@@ -138,48 +109,6 @@ class Train {
     if (given_.count("limit"))
       data_.train = nn::take(data_.train, 0, std::min(given_["limit"].as<int64_t>(), data_.train.size()));
     data_.train = thinned(data_.train, text("thin"));
-  }
-
-  /// Before the data are loaded, which may take long.
-  void choose_options() {
-    const auto least = [&](const char* name, int64_t lowest) {
-      if (!given_.count(name) || given_[name].as<int64_t>() >= lowest) return;
-      throw Error(fmt::format("--{} is {}, expected at least {}", name, given_[name].as<int64_t>(), lowest));
-    };
-    least("epochs", 1);
-    least("batch-size", 1);
-    least("limit", 1);
-    least("early-stopping", 0);
-    for (const char* name : {"validation-split", "dropout"})
-      if (const double share = given_[name].as<double>(); !(share >= 0 && share < 1))
-        throw Error(fmt::format("--{} is {}, expected 0 or more and less than 1", name, share));
-    ending_of(given_);
-    options_.epochs = given_["epochs"].as<int64_t>();
-    options_.batch_size = given_["batch-size"].as<int64_t>();
-    options_.validation_split = given_["validation-split"].as<double>();
-    options_.schedule = nn::parse_schedule(text("schedule"));
-    options_.augmentation = nn::parse_augmentation(text("augment"));
-    if (!options_.augmentation.any() && text("augment-where") != "all")
-      throw Error("--augment-where says where to augment, but there is no --augment that says how");
-    options_.standardization = nn::parse_standardization(text("standardize"));
-    options_.seed = seed_of(given_);
-    if (text("optimizer").find("learning_rate") != std::string::npos)
-      throw Error("--optimizer: the learning rate is given by --lr");
-    optimizer_ = nn::parse_optimizer(text("optimizer"));
-    optimizer_.learning_rate = given_["lr"].as<double>();
-    if (!(optimizer_.learning_rate > 0) || !(optimizer_.learning_rate < 1e9))
-      throw Error(fmt::format("--lr is {}, expected a number above 0 and below 1e9", optimizer_.learning_rate));
-    if (given_.count("history") && text("history") == text("out"))
-      throw Error(fmt::format("--history and --out are one file: {}", text("out")));
-    for (const char* name : {"out", "history"})
-      if (given_.count("tensorboard") && given_.count(name)) check_no_directory(name);
-  }
-
-  /// What is written at the end of the first epoch must not be where event files have a directory by then.
-  void check_no_directory(const char* name) const {
-    for (const char* run : {"train", "validation"})
-      if (fmt::format("{}/{}/", text("tensorboard"), run).starts_with(text(name) + "/"))
-        throw Error(fmt::format("--{} is a directory of --tensorboard {}: {}", name, text("tensorboard"), text(name)));
   }
 
   void choose_by_classes() {
@@ -240,6 +169,7 @@ class Train {
     say("The training in {} has finished; there is nothing to go on with.\n", text("out"));
     const auto history = saved.notes.find("history");
     if (flag("json")) fmt::print("{}", history != saved.notes.end() ? history->second : "{\"epochs\": []}\n");
+    if (report_.write(subject_of(saved, text("out"), data_.source), data_, {})) say_where_report_is();
     return ok;
   }
 
@@ -267,6 +197,7 @@ class Train {
                                           [this, model](nn::Training& training) {
                                             epoch_kept_ = training.epoch();
                                             write_history(model, training.history(), std::nullopt, training.best());
+                                            show(training, "training");
                                           },
                                       .batch_end =
                                           [](nn::Training& training) {
@@ -297,6 +228,22 @@ class Train {
                    path.ends_with(".csv") ? nn::to_csv(history) : nn::pretty(history_json(model, history, test, best)));
   }
 
+  /// Shows how far the training is, where that is wanted.
+  void show(const nn::Training& training, std::string_view state, std::string_view message = "") const {
+    if (!report_.live()) return;
+    const nn::Model& model = training.trainer().model();
+    const json::value history = history_json(model, training.history(), std::nullopt, training.best());
+    report_.write_unfinished(report_.about(model, data_, training.standardization(), history), state, message);
+  }
+
+  void show_failure(const nn::Training& training, const std::string& message) const {
+    try {
+      show(training, "failed", one_line(message));
+    } catch (const Error&) {  // the failure itself is to be told
+    }
+  }
+  void say_where_report_is() const { say("The report is in {}.\n", text("report")); }
+
   /// After a failure the last good model is kept; says where.
   std::string kept_in_spite(const std::string& error, const nn::Training& training) const {
     const std::string& out = text("out");
@@ -313,13 +260,17 @@ class Train {
 
   /// The file of a training that has ended: nothing to go on with, and the curves in it. They are without times, so
   /// that the same training gives the same bytes.
-  void write_finished(const nn::Model& model, const nn::FitResult& result, json::value history) const {
+  void write_finished(const nn::Model& model, const nn::FitResult& result, json::value history,
+                      const std::vector<std::string>& diagnosis) const {
     json::object& root = history.as_object();
     root.erase("threads");
     for (json::value& epoch : root["epochs"].as_array())
       for (const char* name : {"seconds", "images_per_second"}) epoch.as_object().erase(name);
     nn::ModelFile file{model, data_.train.class_names, result.standardization, std::nullopt, notes()};
     file.notes["history"] = nn::pretty(history);
+    file.notes["diagnosis"] = fmt::format("{}", fmt::join(diagnosis, "\n"));
+    file.notes["settings"] = nn::pretty(training_settings(given_));
+    file.notes["command"] = repeating_command(given_);
     nn::save_model(text("out"), file);
   }
 
@@ -331,9 +282,13 @@ class Train {
       test = nn::evaluate(model, data_.test, {.standardization = result.standardization});
     write_history(model, result.history, test, result.best);
     const json::value history = history_json(model, result.history, test, result.best);
-    if (!stopped_inside) write_finished(model, result, history);
+    const std::vector<std::string> diagnosis =
+        nn::diagnose(result, test ? test->confusion : std::nullopt, data_.train.class_names);
+    if (!stopped_inside) write_finished(model, result, history, diagnosis);
     if (flag("json")) fmt::print("{}", nn::pretty(history));
     if (stopped_inside) {
+      report_.write_unfinished(report_.about(model, data_, result.standardization, history), "stopped",
+                               "telaio train --resume goes on from there.");
       say("stopped; {} holds the best model so far, and --resume goes on from here\n", text("out"));
       return interrupted;
     }
@@ -344,8 +299,10 @@ class Train {
     const std::optional<nn::ConfusionMatrix> confusion = test ? test->confusion : result.validation;
     if (confusion) say("\n{}", nn::class_table(*confusion, data_.train.class_names));
     say("\n");
-    for (const std::string& line : nn::diagnose(result, test ? test->confusion : std::nullopt, data_.train.class_names))
-      say("{}\n", line);
+    for (const std::string& line : diagnosis) say("{}\n", line);
+    ReportSubject subject = report_.about(model, data_, result.standardization, history);
+    subject.diagnosis = diagnosis;
+    if (report_.write(subject, data_, std::move(test))) say_where_report_is();
     say("The model is in {}: telaio evaluate --model {} --data {}\n", text("out"), text("out"), data_.source);
     return ok;
   }
@@ -353,8 +310,9 @@ class Train {
   const po::variables_map& given_;
   Threads threads_;
   nn::Dataset data_;
-  nn::FitOptions options_;
-  nn::Optimizer optimizer_;
+  TrainChoices choices_;
+  nn::FitOptions& options_ = choices_.options;
+  TrainReport report_;
   std::shared_ptr<nn::TensorBoard> tensorboard_;
   int64_t epoch_kept_ = 0;  // the last one after which the file was written
 };

@@ -1,5 +1,10 @@
 #include "train_options.hpp"
 
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
 #include "command.hpp"
 
 namespace telaio::cli {
@@ -33,6 +38,7 @@ Examples:
   telaio train --augment shift=2,rotate=10,zoom=0.1         each image changed at random, anew in each epoch
   telaio train --augment shift=2,rotate=10 --augment-where hard     more copies of what it gets wrong
   telaio train --class-weight balanced                      rare classes count as much as frequent ones
+  telaio train --report run.html --live                     a page for the browser, which follows the training
   telaio train --resume                                     goes on with model.telaio where it was stopped
 
 Exit code: 0 when it has finished, 2 when something given is wrong or the loss is no longer finite, 130 after Ctrl-C.
@@ -90,6 +96,8 @@ po::options_description train_options() {
        "write the curves as JSON (a name that ends in .csv: as a table) after each epoch")
       ("tensorboard", text("DIR", nullptr),
        "write the curves as event files to DIR/train and DIR/validation, epoch by epoch, for tensorboard --logdir DIR")
+      ("report", text("FILE", nullptr), "write a page that shows the training and what became of it: a name that ends in .html")
+      ("live", po::bool_switch(), "with --report: the page is there while the training runs, and keeps itself up to date")
       ("resume", po::bool_switch(),
        "go on with the training in --out, given the same options; without such a file it begins")
       ("json", po::bool_switch(), "print the history as JSON on standard output, and nothing else")
@@ -97,6 +105,52 @@ po::options_description train_options() {
   // clang-format on
   options.add(threads_option());
   return options;
+}
+
+namespace {
+
+// Where results go, and how they are come by.
+constexpr std::array without_effect{"out",    "history", "report", "tensorboard", "live",
+                                    "resume", "json",    "quiet",  "threads"};
+
+std::string text_of(const po::variable_value& value) {
+  const boost::any& any = value.value();
+  if (const auto* text = boost::any_cast<std::string>(&any)) return *text;
+  if (const auto* whole = boost::any_cast<int64_t>(&any)) return fmt::format("{}", *whole);
+  return fmt::format("{}", value.as<double>());
+}
+
+/// A word for a shell.
+std::string quoted(const std::string& text) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=,.:/@%";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') out += "'\\''";
+    else out += c;
+  }
+  return out + "'";
+}
+
+}  // namespace
+
+json::object training_settings(const po::variables_map& given) {
+  json::object settings;
+  const po::options_description options = train_options();
+  for (const auto& option : options.options()) {
+    const std::string& name = option->long_name();
+    if (given.count(name) && std::find(without_effect.begin(), without_effect.end(), name) == without_effect.end())
+      settings[name] = text_of(given[name]);
+  }
+  return settings;
+}
+
+std::string repeating_command(const po::variables_map& given) {
+  std::string command = "telaio train";
+  for (const auto& [name, value] : training_settings(given))
+    if (!given[name].defaulted())
+      command += fmt::format(" --{} {}", std::string_view(name), quoted(value.as_string().c_str()));
+  return command;
 }
 
 }  // namespace telaio::cli

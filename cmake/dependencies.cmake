@@ -14,3 +14,6 @@ endif()
 if(TELAIO_BENCH)
   find_package(benchmark REQUIRED)
 endif()
+# Chart.js draws the curves of a report: the program carries it along.
+find_file(TELAIO_CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED
+          DOC "Chart.js, of Debian's package libjs-chart.js")

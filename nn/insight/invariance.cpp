@@ -7,6 +7,8 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/nn/insight/image_model.hpp>
 #include <telaio/nn/train/evaluate.hpp>
+#include <telaio/ops/binary.hpp>
+#include <telaio/ops/unary.hpp>
 
 namespace telaio::nn {
 
@@ -57,7 +59,9 @@ InvarianceCurve measure_invariance(const Model& model, const Samples& samples, c
       for (int64_t i = begin; i < end; ++i)
         test.transform(amount, shape, images.data<float>() + i * size, changed.data<float>() + i * size);
     });
-    const Evaluation result = evaluate(model, {constant(changed), samples.labels}, evaluation);
+    const Tensor x = constant(changed);
+    const Tensor inputs = model.input_dtype() == u8 ? cast(round(x * 255), u8) : x;
+    const Evaluation result = evaluate(model, {inputs, samples.labels}, evaluation);
     if (!result.confusion) throw Error("invariance: the model does not tell classes apart");
     InvariancePoint point{amount, result.confusion->accuracy(), {}};
     for (int64_t c = 0; c < result.confusion->classes(); ++c)

@@ -247,11 +247,17 @@ Maximized maximize(const ImageModel& model, const Objective& objective, int64_t 
   return result;
 }
 
-FilterImages maximize_filters(const ImageModel& model, const std::string& layer, const MaximizeOptions& options) {
-  const Objective before = channels_of(model, layer);
-  const int64_t channels = model.model().layers()[model.layer(layer)].output.back();
-  FilterImages filters{layer, maximize(model, before, channels, options), {}, receptive_field(model, layer)};
-  for (const double value : measure(model, channels_of(model, layer, true), filters.best.images))
+FilterImages maximize_filters(const ImageModel& model, const std::string& layer, const MaximizeOptions& options,
+                              std::vector<int64_t> channels) {
+  const Objective before = channels_of(model, layer), after = channels_of(model, layer, true);
+  const int64_t all = model.model().layers()[model.layer(layer)].output.back();
+  if (channels.empty())
+    for (int64_t c = 0; c < all; ++c) channels.push_back(c);
+  for (const int64_t c : channels)
+    if (c < 0 || c >= all) throw Error(fmt::format("{}: there is no channel {}; it has {}", layer, c, all));
+  FilterImages filters{layer, channels, {}, {}, receptive_field(model, layer)};
+  filters.best = maximize(model, chosen(before, channels), static_cast<int64_t>(channels.size()), options);
+  for (const double value : measure(model, chosen(after, channels), filters.best.images))
     filters.dead.push_back(value == 0);
   return filters;
 }

@@ -48,17 +48,20 @@ struct Maximized {
 Maximized maximize(const ImageModel& model, const Objective& objective, int64_t units,
                    const MaximizeOptions& options = {});
 
-/// The filters of a layer.
+/// Filters of a layer.
 struct FilterImages {
   std::string layer;
+  std::vector<int64_t> channels;  ///< which filters; what follows is in their order
   Maximized best;
   /// Whether even that image leaves the filter at 0 behind its activation: no image was found that moves it.
   std::vector<bool> dead;
   ReceptiveField field;
 };
 
-/// Error when there is no such layer, or it is none of features [C] or maps [H,W,C].
-FilterImages maximize_filters(const ImageModel& model, const std::string& layer, const MaximizeOptions& options = {});
+/// Of those channels, or of all where there are none. Error when there is no such layer, or it is none of features [C]
+/// or maps [H,W,C].
+FilterImages maximize_filters(const ImageModel& model, const std::string& layer, const MaximizeOptions& options = {},
+                              std::vector<int64_t> channels = {});
 
 /// What an objective is for given images f32 [N,H,W,C], all for the same unit or, with unit < 0, image i for unit i.
 std::vector<double> measure(const ImageModel& model, const Objective& objective, const Array& images,

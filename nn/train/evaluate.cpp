@@ -78,7 +78,7 @@ Evaluation Evaluator::run() {
   BatchStream& batches = state.batches;
   Evaluation evaluation;
   evaluation.samples = batches.maker().size();
-  std::vector<int64_t> truth, predicted;
+  std::vector<int64_t> truth;
   Array outputs;
   double total = 0;
   batches.start(requests_for(state.cuts));
@@ -92,7 +92,7 @@ Evaluation Evaluator::run() {
       evaluation.losses.push_back(static_cast<float>(one));
     }
     if (!classes) continue;
-    for (const int64_t c : results[2].to_vector<int64_t>()) predicted.push_back(c);
+    for (const int64_t c : results[2].to_vector<int64_t>()) evaluation.predicted.push_back(c);
     for (const int64_t c : results[3].to_vector<int64_t>()) truth.push_back(c);
   }
   evaluation.outputs = constant(outputs);
@@ -101,7 +101,7 @@ Evaluation Evaluator::run() {
 
   const int64_t count = class_count(state.measure.model);
   evaluation.confusion.emplace(count);
-  evaluation.confusion->add(truth, predicted);
+  evaluation.confusion->add(truth, evaluation.predicted);
   std::vector<double> sums(static_cast<size_t>(count));
   std::vector<int64_t> counts(static_cast<size_t>(count));
   for (size_t i = 0; i < truth.size(); ++i) {

@@ -39,6 +39,7 @@ struct Evaluation {
   /// Of classifiers only: what was taken for what, and the mean loss of each class.
   std::optional<ConfusionMatrix> confusion;
   std::vector<double> class_loss;
+  std::vector<int64_t> predicted;  ///< of classifiers: what each sample was taken for
   Tensor outputs;             ///< [N, …]: probabilities, where the model ends so
   std::vector<float> losses;  ///< of each sample
 

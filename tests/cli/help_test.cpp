@@ -8,8 +8,8 @@ namespace {
 
 using Help = Program;
 
-constexpr const char* commands[] = {"train",   "evaluate", "predict", "summary", "compare",  "invariance",
-                                    "filters", "explain",  "graph",   "data",    "gradcheck"};
+constexpr const char* commands[] = {"train",   "evaluate", "predict", "summary", "compare", "invariance",
+                                    "filters", "explain",  "report",  "graph",   "data",    "gradcheck"};
 
 TEST_F(Help, ListsTheCommands) {
   for (const char* way : {"--help", "-h", "help"}) {
@@ -50,6 +50,8 @@ TEST_F(Help, EachCommandTeachesItsUse) {
                              "--seed",
                              "--out",
                              "--history",
+                             "--report",
+                             "--live",
                              "--resume",
                              "--json",
                              "--quiet",
