@@ -8,13 +8,13 @@ usage() {
 usage: scripts/demo.sh [--data WHERE] [--epochs N] [--out DIR]
 
 From a fresh Debian 12 machine to two trained classifiers: installs the packages that are missing, builds the program,
-trains a convolutional net (cnn) and a dense net (dense) on the same images, and compares their parameters, arithmetic,
-accuracy and speed.
+trains a convolutional net (cnn) and a dense net (dense) on the same images, compares their parameters, arithmetic,
+accuracy and speed, and writes a page about each for a browser.
 
   --data WHERE   what to learn from: the built-in digits unless given, or a directory with the files of MNIST
                  (README.md says where to get them), of Fashion-MNIST, of CIFAR-10, or of images CLASS/*.png
   --epochs N     how often to go through the training images (5)
-  --out DIR      where the models and their histories go (demo)
+  --out DIR      where the models, their histories and pages go (demo)
 USAGE
 }
 
@@ -62,6 +62,12 @@ LC_ALL=C awk -v cp="$(last parameters cnn)" -v dp="$(last parameters dense)" -v 
     printf "\nThe convolutional net has %.1f times fewer parameters and %.2f times the arithmetic: it uses each weight\n", dp / cp, cm / dm
     print "in every place of the image."
   }'
-printf '\nThe models are in %s/cnn.telaio and %s/dense.telaio. Next:\n' "$out" "$out"
+echo
+for model in cnn dense; do
+  "$telaio" report --model "$out/$model.telaio" --data "$data" --out "$out/$model.html" >/dev/null
+done
+printf 'The models are in %s/cnn.telaio and %s/dense.telaio. Open in a browser:\n' "$out" "$out"
+printf '  %s/cnn.html, %s/dense.html     curves, mistakes, filters, what shifts and turns cost\n' "$out" "$out"
+printf 'Next:\n'
 printf '  %s evaluate --model %s/cnn.telaio --data %s     which digits it takes for which\n' "$telaio" "$out" "$data"
 printf '  %s train --help                                 augmentation, class weights, networks of your own\n' "$telaio"
