@@ -1,11 +1,13 @@
 #include <telaio/nn/data/idx.hpp>
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
 #include <optional>
-#include <regex>
+#include <span>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -142,21 +144,33 @@ void write_idx(const std::string& path, const Tensor& tensor) {
 
 namespace {
 
+bool matches(const std::string& name, const std::string& pattern) {
+  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+}
+
+using Names = std::span<const std::string_view>;
+
 /// The file of a part ("images" or "labels") whose name begins with one of `sets`; "" when there is none. An unpacked
 /// file goes before a packed one.
-std::string find_part(const std::string& directory, std::string_view sets, std::string_view part) {
-  const std::regex pattern(fmt::format(R"(({})[-_.]{}[-.]idx[0-9][-.]ubyte(\.gz)?)", sets, part));
+std::string find_part(const std::string& directory, Names sets, std::string_view part) {
+  const auto is_part = [&](const std::string& name) {
+    return std::any_of(sets.begin(), sets.end(), [&](std::string_view set) {
+      const std::string pattern = fmt::format("{}[-_.]{}[-.]idx[0-9][-.]ubyte", set, part);
+      return matches(name, pattern) || matches(name, pattern + ".gz");
+    });
+  };
   std::string found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename().string();
-    if (!std::regex_match(name, pattern)) continue;
+    if (!is_part(name)) continue;
     if (found.empty() || name.size() < found.size() || (name.size() == found.size() && name < found)) found = name;
   }
   return found.empty() ? found : (fs::path(directory) / found).string();
 }
 
-constexpr std::string_view training = "train", testing = "t10k|test";
+constexpr std::array<std::string_view, 1> training{"train"};
+constexpr std::array<std::string_view, 2> testing{"t10k", "test"};
 
 Samples read_pair(const std::string& images, const std::string& labels) {
   Tensor inputs = read_idx(images);
@@ -188,11 +202,11 @@ Samples read_pair(const std::string& images, const std::string& labels) {
 bool has_idx_files(const std::string& directory) { return !find_part(directory, training, "images").empty(); }
 
 Dataset load_idx(const std::string& directory) {
-  const auto labels_of = [&](const std::string& images, std::string_view sets) {
+  const auto labels_of = [&](const std::string& images, Names sets) {
     const std::string labels = find_part(directory, sets, "labels");
     if (labels.empty())
       throw Error(fmt::format("{}: the labels are missing: expected a file like {}-labels-idx1-ubyte beside {}",
-                              directory, sets.substr(0, sets.find('|')), fs::path(images).filename().string()));
+                              directory, sets[0], fs::path(images).filename().string()));
     return labels;
   };
   Dataset data;
@@ -220,7 +234,7 @@ Dataset load_idx(const std::string& directory) {
 }
 
 bool is_idx_images_name(const std::string& name) {
-  return std::regex_match(name, std::regex(R"(.*images.*idx[0-9].*)"));
+  return matches(name, "*images*idx[0-9]*");
 }
 
 Dataset load_idx_file(const std::string& images) {
