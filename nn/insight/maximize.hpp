@@ -25,8 +25,8 @@ Objective chosen(Objective objective, std::vector<int64_t> units);
 struct MaximizeOptions {
   int64_t steps = 192;
   double rate = 0.05;  ///< of Adam, on pixels in 0…1
-  /// Penalties, in relation to the strongest gradient of an image: on differences between neighbours, and on
-  /// brightness.
+  /// Penalties, in relation to the strongest gradient of an image: on differences between neighbours, and on the
+  /// squares of the pixels (L2).
   double total_variation = 0.05;
   double brightness = 0.02;
   /// Each step sees the images moved by up to so many pixels, degrees and that fraction.
