@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <telaio/ops/binary.hpp>
+#include <telaio/ops/create.hpp>
 #include <telaio/ops/reduce.hpp>
 #include <telaio/ops/unary.hpp>
 #include <telaio/ops/views.hpp>
@@ -15,10 +17,6 @@ namespace {
 
 constexpr int64_t in_a_row = 16, feature_side = 17;
 
-std::string plural(int64_t count, const std::string& noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 // Of numbers [H,W,C] those of channel c, [H,W].
 Array map_of(const Array& maps, int64_t c) {
   const Shape& shape = maps.shape();
@@ -27,21 +25,37 @@ Array map_of(const Array& maps, int64_t c) {
 
 }  // namespace
 
+std::string plural(int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::vector<nn::TileGrid> kernel_grid(const nn::ImageModel& model) {
   const std::vector<std::string> convolutions = model.convolutions();
   if (convolutions.empty()) return {};
   for (const Variable& variable : model.model().variables()) {
     if (variable.name() != convolutions[0] + ".weight") continue;
-    const Array weights = cast(sum(variable.read(), 2), f32).value().contiguous();  // [KH,KW,filters]
+    const Array weights = cast(variable.read(), f32).value().contiguous();  // [KH,KW,C,filters]
+    const Shape& shape = weights.shape();
+    const bool coloured = shape[2] == 3;
+    const Array shown = coloured ? weights : sum(constant(weights), 2, true).value().contiguous();
     double limit = 0;
-    for (int64_t i = 0; i < weights.spec().numel(); ++i)
-      limit = std::max<double>(limit, std::abs(weights.data<float>()[i]));
-    nn::TileGrid grid{fmt::format("{}: its {}, weights above 0 red, below 0 blue", convolutions[0],
-                                  plural(weights.shape()[2], "kernel")),
+    for (int64_t i = 0; i < shown.spec().numel(); ++i)
+      limit = std::max<double>(limit, std::abs(shown.data<float>()[i]));
+    nn::TileGrid grid{fmt::format("{}: its {}, {}", convolutions[0], plural(shape[3], "kernel"),
+                                  coloured        ? "in their colours, weights of 0 grey"
+                                  : shape[2] == 1 ? "weights above 0 red, below 0 blue"
+                                                  : "added up over the channels, above 0 red, below 0 blue"),
                       {},
                       in_a_row};
-    for (int64_t f = 0; f < weights.shape()[2]; ++f)
-      grid.tiles.push_back({nn::signed_colours(map_of(weights, f), limit), fmt::format("{}", f)});
+    for (int64_t f = 0; f < shape[3]; ++f) {
+      const Tensor kernel = slice(constant(shown), 3, f, f + 1);
+      const nn::Image image =
+          coloured
+              ? nn::image_of(
+                    reshape(kernel / (limit > 0 ? 2 * limit : 1) + 0.5, {shape[0], shape[1], 3}).value().contiguous())
+              : nn::signed_colours(reshape(kernel, {shape[0], shape[1]}).value().contiguous(), limit);
+      grid.tiles.push_back({image, fmt::format("{}", f)});
+    }
     return {grid};
   }
   return {};
@@ -97,21 +111,24 @@ std::vector<nn::TileGrid> output_grids(const Array& image, const std::vector<nn:
   std::vector<nn::TileGrid> grids{{"the image", {{nn::image_of(image), ""}}, 1}};
   for (const nn::LayerOutput& output : outputs) {
     const Shape& shape = output.values.shape();
+    const float* numbers = output.values.data<float>();
+    const auto [least, greatest] = std::minmax_element(numbers, numbers + output.values.spec().numel());
     nn::TileGrid grid{fmt::format("{} ({})", output.path, output.type), {}, in_a_row};
     if (shape.rank() == 3) {
       for (int64_t c = 0; c < shape[2]; ++c)
-        grid.tiles.push_back({nn::stretched(map_of(output.values, c)), fmt::format("{}", c)});
+        grid.tiles.push_back({nn::stretched(map_of(output.values, c), *least, *greatest), fmt::format("{}", c)});
     } else if (shape.rank() == 1) {
       // In lines of as many as look well beside the maps.
       const int64_t wide = std::min<int64_t>(shape[0], 64), lines = (shape[0] + wide - 1) / wide;
       const Array padded({f32, {lines, wide}});
-      const float* values = output.values.data<float>();
-      std::fill_n(padded.data<float>(), lines * wide, *std::min_element(values, values + shape[0]));
-      std::copy_n(values, shape[0], padded.data<float>());
-      grid.tiles.push_back({nn::stretched(padded), ""});
+      std::fill_n(padded.data<float>(), lines * wide, *least);
+      std::copy_n(numbers, shape[0], padded.data<float>());
+      grid.tiles.push_back({nn::stretched(padded, *least, *greatest), ""});
       grid.scale = feature_side;
+    } else if (shape.rank() == 2) {
+      grid.tiles.push_back({nn::stretched(output.values, *least, *greatest), ""});
     } else {
-      continue;
+      grid.title += ": not drawn, it gives " + to_string(shape);
     }
     grids.push_back(std::move(grid));
   }

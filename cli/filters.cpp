@@ -30,8 +30,8 @@ the same directly. For a class it is the whole image that the net is surest of, 
 that a person would write, which says what the net looks at.
 
 With --data also the pieces of real images that move each filter most. With --image instead what each layer makes of that
-image: a map for each filter, bright where it responds. A filter that no image moves is dead: behind its relu it is
-always 0.
+image: a map for each filter, bright where it responds. A filter that no image moves is dead: behind its relu it would
+always be 0. Few steps may not find the image that moves it.
 
 )";
 
@@ -95,8 +95,9 @@ json::object as_json(const std::vector<LayerFound>& layers, const Plan& plan, co
   for (const LayerFound& found : layers) {
     json::array filters;
     for (size_t f = 0; f < found.filters.dead.size(); ++f) {
-      json::object one{
-          {"filter", f}, {"value", number(found.filters.best.values[f])}, {"dead", bool(found.filters.dead[f])}};
+      json::object one{{"filter", found.filters.channels[f]},
+                       {"value", number(found.filters.best.values[f])},
+                       {"dead", bool(found.filters.dead[f])}};
       if (!found.strongest.empty()) {
         json::array pieces;
         for (const nn::Response& response : found.strongest[f])
@@ -119,22 +120,25 @@ json::object as_json(const std::vector<LayerFound>& layers, const Plan& plan, co
 }
 
 std::string in_words(const nn::FilterImages& filters) {
-  std::vector<size_t> dead;
+  std::vector<int64_t> dead;
   for (size_t f = 0; f < filters.dead.size(); ++f)
-    if (filters.dead[f]) dead.push_back(f);
+    if (filters.dead[f]) dead.push_back(filters.channels[f]);
   const nn::Window& window = filters.field.window;
-  std::string text = fmt::format("{}: {} filters, each sees {}x{} pixels; ", filters.layer, filters.dead.size(),
-                                 window.height, window.width);
-  return text + (dead.empty() ? "none is dead\n"
-                              : fmt::format("{} dead, no image was found that moves {}: {}\n", dead.size(),
+  std::string text =
+      fmt::format("{}: {}, each sees {}x{} pixels", filters.layer,
+                  plural(static_cast<int64_t>(filters.dead.size()), "filter"), window.height, window.width);
+  if (!filters.activated) return text + "\n";
+  return text + (dead.empty() ? "; none is dead\n"
+                              : fmt::format("; {} dead, no image was found that moves {}: {}\n", dead.size(),
                                             dead.size() == 1 ? "it" : "them", fmt::join(dead, " ")));
 }
 
 /// What each layer makes of the image.
 int draw_outputs(const po::variables_map& given, const nn::ModelFile& file, const nn::ImageModel& model,
                  const std::string& out) {
-  for (const char* other : {"layer", "class", "data"})
-    if (given.count(other)) throw Error(fmt::format("--image shows all layers; leave out --{}", other));
+  for (const char* other : {"layer", "class", "data", "steps", "seed"})
+    if (given.count(other) && !given[other].defaulted())
+      throw Error(fmt::format("--image shows all layers as they are; leave out --{}", other));
   if (given["json"].as<bool>()) throw Error("--image draws a picture; there is no JSON of it");
   const auto& path = given["image"].as<std::string>();
   check_takes_images(file.model, given["model"].as<std::string>());
@@ -213,8 +217,7 @@ int filters(const std::vector<std::string>& arguments) {
     }
     if (!plan.classes.empty()) {
       ascent.after_step = show("classes");
-      faces = nn::maximize(model, nn::chosen(nn::classes_of(model), plan.classes),
-                           static_cast<int64_t>(plan.classes.size()), ascent);
+      faces = nn::maximize(model, nn::classes_of(model), plan.classes, ascent);
     }
   }
 

@@ -130,10 +130,10 @@ json::object whole_report(const ReportSubject& subject, const std::string& part,
   progress.show(++done, "report: images");
   add_results(report, model, samples, *evaluation);
   ++done;
-  const auto filters = find_pictures(model, subject.standardization, samples.class_names, [&](double share) {
+  const FilterPictures filters = find_pictures(model, subject.standardization, samples.class_names, [&](double share) {
     progress.show(done + static_cast<size_t>(share * filter_steps), "report: filters");
   });
-  report["filters"] = filters ? json::value(as_json(*filters)) : json::value(nullptr);
+  report["filters"] = as_json(filters);
   done += filter_steps;
   progress.show(done, "report: graph");
   report["graph"] = graph_json(model);

@@ -44,7 +44,7 @@ boost::json::object unfinished_report(const ReportSubject& subject, std::string_
 /// The frame and all that is measured; with a bar on standard error:
 ///   "data"        {"source", "part", "samples"}
 ///   what add_results gives (report_results.hpp)
-///   "filters"     as_json(FilterPictures), or null where there are none (find_pictures)
+///   "filters"     as_json(FilterPictures)
 ///   "invariance"  {"samples", "curves"} on at most 10,000 images
 ///   "graph"       {"svg"}, or {"text"} where Graphviz is missing or there are more than 400 nodes
 /// The samples are images (check_images), with the model's classes; `evaluation` of them is measured unless given.

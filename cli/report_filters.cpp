@@ -1,13 +1,15 @@
 #include "report_filters.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 
 #include <fmt/format.h>
 
 #include <telaio/nn/insight/maximize.hpp>
-#include <telaio/nn/insight/picture.hpp>
 
 #include "command.hpp"
+#include "filter_pictures.hpp"
 #include "report_images.hpp"
 
 namespace telaio::cli {
@@ -37,37 +39,40 @@ int64_t filters_of_each(const nn::Model& model, size_t layers, const nn::Maximiz
 
 }  // namespace
 
-std::optional<FilterPictures> find_pictures(const nn::Model& model, const nn::Standardization& standardization,
-                                            const std::vector<std::string>& class_names,
-                                            const std::function<void(double)>& after_step) {
+FilterPictures find_pictures(const nn::Model& model, const nn::Standardization& standardization,
+                             const std::vector<std::string>& class_names,
+                             const std::function<void(double)>& after_step) {
   const nn::ImageModel images(model, standardization);
   const std::vector<std::string> layers = images.convolutions();
   nn::MaximizeOptions options;
-  const int64_t most = filters_of_each(model, layers.size() + 1, options);
-  if (layers.empty() || most == 0) return std::nullopt;
   FilterPictures found;
+  const int64_t most = filters_of_each(model, layers.size() + 1, options);
+  if (most == 0) {
+    found.message = "There are no pictures of filters: for so large a model they would take long.";
+    return found;
+  }
   double stages = 0;
   options.after_step = [&](double share) { after_step((stages + share) / static_cast<double>(layers.size() + 1)); };
   for (const std::string& layer : layers) {
-    std::vector<int64_t> channels;
-    for (int64_t c = 0; c < std::min(most, model.layers()[images.layer(layer)].output.back()); ++c)
-      channels.push_back(c);
+    const int64_t total = model.layers()[images.layer(layer)].output.back();
+    std::vector<int64_t> channels(static_cast<size_t>(std::min(most, total)));
+    std::iota(channels.begin(), channels.end(), int64_t{0});
     const nn::FilterImages filters = nn::maximize_filters(images, layer, options, channels);
-    FilterLayer& one = found.layers.emplace_back(FilterLayer{layer, {}});
+    const nn::TileGrid grid = filter_grid(filters);
+    FilterLayer& one = found.layers.emplace_back(FilterLayer{layer, total, {}});
     for (size_t i = 0; i < channels.size(); ++i)
-      one.filters.push_back({fmt::format("{} filter {}", layer, channels[i]),
-                             nn::image_of(nn::cut(filters.best.images, static_cast<int64_t>(i), filters.field.window)),
+      one.filters.push_back({fmt::format("{} filter {}", layer, channels[i]), grid.tiles[i].image,
                              filters.best.values[i], filters.dead[i]});
     ++stages;
   }
-  std::vector<int64_t> classes;
-  for (int64_t c = 0; c < std::min(most, static_cast<int64_t>(class_names.size())); ++c) classes.push_back(c);
-  const nn::Maximized faces =
-      nn::maximize(images, nn::chosen(nn::classes_of(images), classes), static_cast<int64_t>(classes.size()), options);
-  const nn::Window whole{0, 0, images.shape().height, images.shape().width};
+  if (layers.empty()) found.message = "The model has no convolutional layers, and so no filters.";
+  found.all_classes = static_cast<int64_t>(class_names.size());
+  std::vector<int64_t> classes(static_cast<size_t>(std::min(most, found.all_classes)));
+  std::iota(classes.begin(), classes.end(), int64_t{0});
+  const nn::Maximized faces = nn::maximize(images, nn::classes_of(images), classes, options);
+  const nn::TileGrid grid = class_grid(faces, {class_names.begin(), class_names.begin() + std::ssize(classes)});
   for (size_t i = 0; i < classes.size(); ++i)
-    found.classes.push_back(
-        {class_names[i], nn::image_of(nn::cut(faces.images, static_cast<int64_t>(i), whole)), faces.values[i], false});
+    found.classes.push_back({class_names[i], grid.tiles[i].image, faces.values[i], false});
   return found;
 }
 
@@ -76,10 +81,13 @@ json::object as_json(const FilterPictures& pictures) {
   for (const FilterLayer& layer : pictures.layers) {
     json::object one = pictures_json(layer.filters);
     one["name"] = layer.name;
+    one["total"] = layer.total;
     layers.push_back(std::move(one));
   }
-  json::object root{{"layers", std::move(layers)}, {"classes", nullptr}};
-  if (!pictures.classes.empty()) root["classes"] = pictures_json(pictures.classes);
+  json::object root{{"message", pictures.message}, {"layers", std::move(layers)}, {"classes", nullptr}};
+  if (pictures.classes.empty()) return root;
+  root["classes"] = pictures_json(pictures.classes);
+  root["classes"].as_object()["total"] = pictures.all_classes;
   return root;
 }
 

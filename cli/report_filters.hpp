@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,25 +21,28 @@ struct FilterPicture {
   bool dead = false;  ///< never answers
 };
 
-/// The filters of a convolutional layer; their images are of one size.
+/// The first filters of a convolutional layer; their images are of one size.
 struct FilterLayer {
   std::string name;
+  int64_t total = 0;  ///< how many the layer has
   std::vector<FilterPicture> filters;
 };
 
 struct FilterPictures {
   std::vector<FilterLayer> layers;
-  std::vector<FilterPicture> classes;  ///< of each the image that is taken for it; images of one size
+  std::vector<FilterPicture> classes;  ///< of the first ones the image that is taken for it; images of one size
+  int64_t all_classes = 0;
+  std::string message = {};  ///< why there are no layers; "" where there are some
 };
 
-/// The filters of all convolutions, at most 64 of each, and the classes. Nothing where there is no convolution, or
-/// where finding four of each would take long. `after_step` gets the share of the work that is done.
-std::optional<FilterPictures> find_pictures(const nn::Model& model, const nn::Standardization& standardization,
-                                            const std::vector<std::string>& class_names,
-                                            const std::function<void(double share)>& after_step);
+/// The filters of all convolutions and the classes, at most 64 of each, and as few as can be found in some ten seconds;
+/// nothing where those would be less than four. `after_step` gets the share of the work that is done.
+FilterPictures find_pictures(const nn::Model& model, const nn::Standardization& standardization,
+                             const std::vector<std::string>& class_names,
+                             const std::function<void(double share)>& after_step);
 
-/// {"layers": [{"name", "images": a sheet (report_images.hpp), "filters": [{"name", "value", "dead"}]}], "classes": the
-/// same without the layer's name, or null}
+/// {"message", "layers": [{"name", "total", "images": a sheet (report_images.hpp), "filters": [{"name", "value",
+/// "dead"}]}], "classes": the same without a name, or null}
 boost::json::object as_json(const FilterPictures& pictures);
 
 }  // namespace telaio::cli

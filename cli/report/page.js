@@ -143,6 +143,9 @@ function showFilters() {
                 'li', {class: one.dead ? 'dead' : null}, give(i, size, `${one.name}${one.dead ? ', dead' : ''}`),
                 text(one, i), one.dead ? element('b', null, 'dead') : null)));
   };
+  const some = (shown, total, noun) =>
+      shown < total ? `the first ${whole(shown)} of ${count(total, noun)}` : count(shown, noun);
+  if (report.filters.message) byId('filter-list').append(element('p', null, report.filters.message));
   for (const layer of report.filters.layers) {
     if (!layer.filters.length) continue;
     const dead = layer.filters.filter((one) => one.dead).length;
@@ -150,17 +153,21 @@ function showFilters() {
         .append(
             element(
                 'h3', null,
-                `${layer.name}: ${count(layer.filters.length, 'filter')}${dead ? `, ${dead} of them dead` : ''}`),
+                `${layer.name}: ${some(layer.filters.length, layer.total, 'filter')}${dead ? `, ${dead} of them dead` : ''}`),
             tiles(layer, 64, (one, i) => String(i)));
   }
-  if (report.filters.classes)
+  const {classes} = report.filters;
+  if (classes)
     byId('filter-list')
         .append(
-            element('h3', null, 'What the net takes for each class'),
+            element(
+                'h3', null,
+                `What the net takes for each ${
+                    classes.filters.length < classes.total ? `of the first ${whole(classes.filters.length)} classes` : 'class'}`),
             element(
                 'p', {class: 'hint'},
                 'Images made so that the net is as sure as it can be. To us they hardly look like the class: it needs less than we do.'),
-            tiles(report.filters.classes, 84, (one) => element('b', null, one.name)));
+            tiles(classes, 84, (one) => element('b', null, one.name)));
 }
 
 function showGraph() {

@@ -1,5 +1,6 @@
 #include <telaio/nn/insight/image_model.hpp>
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -48,6 +49,14 @@ Forward ImageModel::forward(const Tensor& images) const {
   if (standardization_.pixels) x = (x - standardization_.mean) / standardization_.deviation;
   if (bytes_) x = x * 255;
   return model_.forward(cast(x, model_.input_dtype()));
+}
+
+int64_t ImageModel::images_at_once(int64_t most) const {
+  constexpr int64_t most_bytes = int64_t{256} << 20;
+  int64_t values = 20 * shape_.numel();  // and what is done with the image itself
+  for (const LayerInfo& layer : model_.layers())
+    if (layer.leaf) values += 2 * numel(layer.output);
+  return std::clamp<int64_t>(most_bytes / (values * static_cast<int64_t>(size_of(model_.dtype()))), 1, most);
 }
 
 size_t ImageModel::layer(const std::string& path) const {

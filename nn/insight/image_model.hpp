@@ -24,6 +24,10 @@ class ImageModel {
   /// graph; images have been centred and deskewed before.
   Forward forward(const Tensor& images) const;
 
+  /// How many images to take at a time so that what the layers give for them, and its gradients, stay within some
+  /// hundred megabytes; 1 at least.
+  int64_t images_at_once(int64_t most) const;
+
   /// The position of a layer in Forward::layers and Model::layers(). Error that lists the layers when it has no such.
   size_t layer(const std::string& path) const;
   /// Of its convolutional layers, in the order of the network.

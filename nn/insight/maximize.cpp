@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <span>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -13,7 +12,7 @@
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/create.hpp>
 #include <telaio/ops/indexing.hpp>
-#include <telaio/ops/random.hpp>
+#include <telaio/ops/joining.hpp>
 #include <telaio/ops/reduce.hpp>
 #include <telaio/ops/unary.hpp>
 #include <telaio/ops/views.hpp>
@@ -23,7 +22,7 @@ namespace telaio::nn {
 namespace {
 
 constexpr double beta1 = 0.9, beta2 = 0.9;  // of Adam; few steps: a shorter memory than when training
-constexpr int64_t images_at_once = 128;
+constexpr int64_t most_images = 1024;
 
 /// One warp of all images as ops: each pixel is the weighted sum of four.
 struct Sampling {
@@ -66,13 +65,12 @@ Tensor sampled(const Tensor& x, const Tensor& places, const Tensor& weights) {
   return reshape(sum, x.shape());
 }
 
-/// Of each image the lengths of its pixels' differences to the right and below, added up (Rudin et al. 1992).
+/// The lengths of all pixels' differences to the right and below, added up (Rudin et al. 1992); beyond the edge nothing
+/// differs.
 Tensor total_variation(const Tensor& x) {
   const int64_t h = x.dim(1), w = x.dim(2);
-  if (h < 2 || w < 2) return sum(x * 0);
-  const Tensor here = slice(slice(x, 1, 0, h - 1), 2, 0, w - 1);
-  const Tensor right = slice(slice(x, 1, 0, h - 1), 2, 1, w) - here;
-  const Tensor below = slice(slice(x, 1, 1, h), 2, 0, w - 1) - here;
+  const Tensor right = pad(slice(x, 2, 1, w) - slice(x, 2, 0, w - 1), {{0, 0}, {0, 0}, {0, 1}, {0, 0}});
+  const Tensor below = pad(slice(x, 1, 1, h) - slice(x, 1, 0, h - 1), {{0, 0}, {0, 1}, {0, 0}, {0, 0}});
   return sum(sqrt(square(right) + square(below) + 1e-4));  // has a derivative where nothing changes, too
 }
 
@@ -185,66 +183,65 @@ Objective classes_of(const ImageModel& model) {
   };
 }
 
-Objective chosen(Objective objective, std::vector<int64_t> units) {
-  return [objective = std::move(objective), theirs = numbers(units)](const Forward& forward, const Tensor& unit) {
-    return objective(forward, take(theirs, unit));
-  };
-}
-
-std::vector<double> measure(const ImageModel& model, const Objective& objective, const Array& images, int64_t unit) {
-  const auto values = compile([&](const Tensor& x, const Tensor& units) {
-    return cast(checked_values(objective, model.forward(x), units), f64);
+std::vector<double> measure(const ImageModel& model, const Objective& objective, const Array& images,
+                            const std::vector<int64_t>& units) {
+  const int64_t n = images.shape()[0], at_once = model.images_at_once(most_images);
+  if (static_cast<int64_t>(units.size()) != n)
+    throw Error(fmt::format("measure: {} units for {} images, expected as many", units.size(), n));
+  const auto values = compile([&](const Tensor& x, const Tensor& unit) {
+    return cast(checked_values(objective, model.forward(x), unit), f64);
   });
   std::vector<double> all;
-  const int64_t n = images.shape()[0];
-  for (int64_t first = 0; first < n; first += images_at_once) {
-    const int64_t last = std::min(n, first + images_at_once);
-    std::vector<int64_t> units;
-    for (int64_t i = first; i < last; ++i) units.push_back(unit < 0 ? i : unit);
-    const auto some = values(slice(constant(images), 0, first, last), numbers(units)).to_vector<double>();
+  for (int64_t first = 0; first < n; first += at_once) {
+    const int64_t last = std::min(n, first + at_once);
+    const Tensor unit = numbers({units.begin() + first, units.begin() + last});
+    const std::vector<double> some = values(slice(constant(images), 0, first, last), unit).to_vector<double>();
     all.insert(all.end(), some.begin(), some.end());
   }
   return all;
 }
 
-Maximized maximize(const ImageModel& model, const Objective& objective, int64_t units, const MaximizeOptions& options) {
+Maximized maximize(const ImageModel& model, const Objective& objective, const std::vector<int64_t>& units,
+                   const MaximizeOptions& options) {
   const ImageShape& shape = model.shape();
+  const int64_t count = static_cast<int64_t>(units.size()), pixels = shape.numel();
   const int64_t starts = std::max<int64_t>(1, options.starts);
-  const int64_t at_once = std::clamp<int64_t>(images_at_once / starts, 1, std::max<int64_t>(1, units));
-  const Shape batch{starts * at_once, shape.height, shape.width, shape.channels};
-  Ascent ascent(model, objective, options, batch);
-  const auto values = compile([&](const Tensor& x, const Tensor& unit) {
-    return cast(checked_values(objective, model.forward(x), unit), f64);
-  });
-  Maximized result{Array({f32, {units, shape.height, shape.width, shape.channels}}),
-                   std::vector<double>(static_cast<size_t>(units), -INFINITY)};
-  for (int64_t first = 0; first < units; first += at_once) {
-    // Image i is for unit first + i mod at_once; the last batch repeats the last unit.
+  Maximized best{Array({f32, {count, shape.height, shape.width, shape.channels}}),
+                 std::vector<double>(units.size(), std::numeric_limits<double>::quiet_NaN())};
+  // Image i of a batch is start i mod starts of unit i / starts; all units in one batch, if they fit the memory.
+  const int64_t at_once =
+      std::clamp<int64_t>(model.images_at_once(most_images) / starts, 1, std::max<int64_t>(1, count));
+  const int64_t rounds = (count + at_once - 1) / at_once, batch = at_once * starts;
+  Ascent ascent(model, objective, options, {batch, shape.height, shape.width, shape.channels});
+  for (int64_t round = 0; round < rounds; ++round) {
+    const int64_t first = round * at_once;
     std::vector<int64_t> unit;
-    for (int64_t i = 0; i < batch[0]; ++i) unit.push_back(std::min(units - 1, first + i % at_once));
-    // Random images, from dark ones to those of all brightnesses.
-    std::vector<float> brightest;
-    for (int64_t i = 0; i < batch[0]; ++i)
-      brightest.push_back(static_cast<float>(i / at_once + 1) / static_cast<float>(starts));
-    const RandomKey key = data_key(options.seed, RandomPurpose::maximize, static_cast<uint64_t>(1 + first));
-    const Tensor noise = uniform(batch, random_key(static_cast<int64_t>(key.seed), static_cast<int64_t>(key.stream)));
-    ascent.run(noise * from_data(brightest, {batch[0], 1, 1, 1}), numbers(unit), [&](int64_t steps) {
-      if (!options.after_step) return;
-      const int64_t rounds = (units + at_once - 1) / at_once, done = first / at_once * options.steps + steps;
-      options.after_step(static_cast<double>(done) / static_cast<double>(rounds * options.steps));
+    std::vector<float> noise(static_cast<size_t>(batch * pixels));
+    for (int64_t i = 0; i < batch; ++i) {  // the last batch repeats the last unit
+      unit.push_back(units[static_cast<size_t>(std::min(count - 1, first + i / starts))]);
+      // From dark noise to noise of all brightnesses; the same whatever else is in the batch.
+      Draws draws(data_key(options.seed, RandomPurpose::maximize,
+                           static_cast<uint64_t>(1 + unit.back() * starts + i % starts)));
+      const double brightest = static_cast<double>(i % starts + 1) / static_cast<double>(starts);
+      std::generate_n(noise.begin() + i * pixels, pixels, [&] { return static_cast<float>(brightest * draws.unit()); });
+    }
+    ascent.run(from_data(noise, {batch, shape.height, shape.width, shape.channels}), numbers(unit), [&](int64_t steps) {
+      const int64_t done = round * options.steps + steps;
+      if (options.after_step)
+        options.after_step(static_cast<double>(done) / static_cast<double>(rounds * options.steps));
     });
     const Array images = ascent.images();
-    const std::vector<double> reached = values(constant(images), numbers(unit)).to_vector<double>();
-    for (size_t i = 0; i < unit.size(); ++i) {
-      const auto u = static_cast<size_t>(unit[i]);
-      if (!(reached[i] > result.values[u])) continue;
-      result.values[u] = reached[i];
-      std::memcpy(result.images.data<float>() + unit[i] * shape.numel(),
-                  images.data<float>() + static_cast<int64_t>(i) * shape.numel(),
-                  static_cast<size_t>(shape.numel()) * sizeof(float));
+    const std::vector<double> reached = measure(model, objective, images, unit);
+    for (int64_t i = 0; i < std::min(at_once, count - first) * starts; ++i) {
+      const int64_t to = first + i / starts;
+      double& value = best.values[static_cast<size_t>(to)];
+      const double here = reached[static_cast<size_t>(i)];
+      if (i % starts > 0 && !(here > value) && !(std::isnan(value) && !std::isnan(here))) continue;
+      value = here;
+      std::copy_n(images.data<float>() + i * pixels, pixels, best.images.data<float>() + to * pixels);
     }
   }
-  return result;
+  return best;
 }
 
 FilterImages maximize_filters(const ImageModel& model, const std::string& layer, const MaximizeOptions& options,
@@ -255,10 +252,12 @@ FilterImages maximize_filters(const ImageModel& model, const std::string& layer,
     for (int64_t c = 0; c < all; ++c) channels.push_back(c);
   for (const int64_t c : channels)
     if (c < 0 || c >= all) throw Error(fmt::format("{}: there is no channel {}; it has {}", layer, c, all));
-  FilterImages filters{layer, channels, {}, {}, receptive_field(model, layer)};
-  filters.best = maximize(model, chosen(before, channels), static_cast<int64_t>(channels.size()), options);
-  for (const double value : measure(model, chosen(after, channels), filters.best.images))
-    filters.dead.push_back(value == 0);
+  const Forward once = model.forward(zeros({1, model.shape().height, model.shape().width, model.shape().channels}));
+  const LayerValue& value = once.layers[model.layer(layer)];
+  FilterImages filters{layer, channels, maximize(model, before, channels, options), {}, receptive_field(model, layer)};
+  filters.activated = !value.output.same(value.before_activation);
+  for (const double one : measure(model, after, filters.best.images, channels))
+    filters.dead.push_back(filters.activated && one == 0);
   return filters;
 }
 

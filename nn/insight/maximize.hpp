@@ -19,9 +19,6 @@ using Objective = std::function<Tensor(const Forward& forward, const Tensor& uni
 Objective channels_of(const ImageModel& model, const std::string& layer, bool activated = false);
 /// The classes, before the softmax or sigmoid; a single output's two are it and its negative.
 Objective classes_of(const ImageModel& model);
-/// Of another's units only these: unit i is theirs units[i].
-Objective chosen(Objective objective, std::vector<int64_t> units);
-
 struct MaximizeOptions {
   int64_t steps = 192;
   double rate = 0.05;  ///< of Adam, on pixels in 0…1
@@ -38,14 +35,15 @@ struct MaximizeOptions {
   std::function<void(double share)> after_step = {};  ///< of the work that is done: for a progress bar
 };
 
-/// Images f32 [units,H,W,C] in 0…1, and what each reaches.
+/// Images f32 [units,H,W,C] in 0…1, and what each reaches: NaN where the network gives nothing else.
 struct Maximized {
   Array images;
   std::vector<double> values;
 };
 
-/// All units as one batch. The same on any number of threads. Error when the objective does not give a number an image.
-Maximized maximize(const ImageModel& model, const Objective& objective, int64_t units,
+/// An image for each of the units, all as one batch where they fit some hundred megabytes; what a unit gets does not
+/// depend on the others. The same on any number of threads. Error when the objective does not give a number an image.
+Maximized maximize(const ImageModel& model, const Objective& objective, const std::vector<int64_t>& units,
                    const MaximizeOptions& options = {});
 
 /// Filters of a layer.
@@ -53,9 +51,11 @@ struct FilterImages {
   std::string layer;
   std::vector<int64_t> channels;  ///< which filters; what follows is in their order
   Maximized best;
-  /// Whether even that image leaves the filter at 0 behind its activation: no image was found that moves it.
+  /// Whether even that image leaves the filter at 0 behind the layer's own activation: no image was found that moves
+  /// it.
   std::vector<bool> dead;
   ReceptiveField field;
+  bool activated = false;  ///< whether the layer has an activation of its own: else none is known to be dead
 };
 
 /// Of those channels, or of all where there are none. Error when there is no such layer, or it is none of features [C]
@@ -63,8 +63,8 @@ struct FilterImages {
 FilterImages maximize_filters(const ImageModel& model, const std::string& layer, const MaximizeOptions& options = {},
                               std::vector<int64_t> channels = {});
 
-/// What an objective is for given images f32 [N,H,W,C], all for the same unit or, with unit < 0, image i for unit i.
+/// What an objective is for given images f32 [N,H,W,C], image i for unit units[i].
 std::vector<double> measure(const ImageModel& model, const Objective& objective, const Array& images,
-                            int64_t unit = -1);
+                            const std::vector<int64_t>& units);
 
 }  // namespace telaio::nn

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include <telaio/autograd/error.hpp>
 #include <telaio/nn/insight/text_font.hpp>
 
@@ -13,9 +15,13 @@ namespace {
 
 using Colour = std::array<uint8_t, 3>;
 constexpr Colour ink{40, 40, 40}, frame{200, 200, 200};  // on white
+constexpr int64_t most_pixels = int64_t{1} << 28;        // what decode_png reads
 constexpr int64_t margin = 8, line = letter_height + 4, title_line = 2 * letter_height + 6;
 
-uint8_t byte_of(double share) { return static_cast<uint8_t>(std::lround(255 * std::clamp(share, 0.0, 1.0))); }
+// What is no number is black.
+uint8_t byte_of(double share) {
+  return static_cast<uint8_t>(std::lround(255 * (share > 0 ? std::min(share, 1.0) : 0)));
+}
 
 struct Canvas {
   Image image;
@@ -64,7 +70,8 @@ struct Layout {
       width = std::max(width, tile.image.width);
       captions = captions || !tile.caption.empty();
     }
-    scale = grid.scale > 0 ? grid.scale : std::max<int64_t>(1, (side + height / 2) / height);
+    const int64_t longest = std::max(height, width);
+    scale = grid.scale > 0 ? grid.scale : std::max<int64_t>(1, (side + longest / 2) / longest);
     columns = std::min(columns, std::max<int64_t>(1, static_cast<int64_t>(grid.tiles.size())));
     rows = (static_cast<int64_t>(grid.tiles.size()) + columns - 1) / columns;
     cell_width = scale * width + margin;
@@ -90,6 +97,8 @@ Image draw(const std::vector<TileGrid>& grids, int64_t side) {
     width = std::max(width, layout.width(grid));
     height += layout.height(grid);
   }
+  if (height > most_pixels / width)
+    throw Error(fmt::format("picture: it would have {}×{} pixels: too large to draw", width, height));
   Canvas canvas(height, width);
   int64_t y = margin;
   for (const TileGrid& grid : grids) {
@@ -129,16 +138,14 @@ Image image_of(const Array& values) {
   return image;
 }
 
-Image stretched(const Array& values) {
+Image stretched(const Array& values, double low, double high) {
   if (values.shape().rank() != 2 || values.dtype() != f32)
     throw Error("picture: expected f32 [H,W], got " + to_string(values.spec()));
   const Array dense = values.contiguous();
   const int64_t n = dense.spec().numel();
   const float* x = dense.data<float>();
   Image image = image_of_pixels(values.shape()[0], values.shape()[1], 1);
-  if (n == 0) return image;
-  const auto [least, most] = std::minmax_element(x, x + n);
-  const double low = *least, range = *most - low;
+  const double range = high - low;
   for (int64_t i = 0; i < n; ++i) image.pixels[static_cast<size_t>(i)] = byte_of(range > 0 ? (x[i] - low) / range : 0);
   return image;
 }

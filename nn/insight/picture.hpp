@@ -24,14 +24,15 @@ struct TileGrid {
 };
 
 /// The grids below one another, dark on white, in colour. Images are enlarged by a whole number, so that each is about
-/// `side` pixels high; pixels stay squares.
+/// `side` pixels on its longer side; pixels stay squares. Error when there would be
+/// more than 2^28 pixels.
 Image draw(const std::vector<TileGrid>& grids, int64_t side = 64);
 
 /// An image of an array [H,W,C] with C = 1 or 3, values in 0…1 (others are cut); of other numbers of channels, their
 /// mean in grey.
 Image image_of(const Array& values);
-/// Numbers [H,W] in grey, from the least to the greatest: black and white.
-Image stretched(const Array& values);
+/// Numbers [H,W] in grey: black for `low` and less, white for `high` and more.
+Image stretched(const Array& values, double low, double high);
 /// Numbers [H,W] in colour: blue below 0, white, red above; `limit` is the strongest. 0: the largest magnitude.
 Image signed_colours(const Array& values, double limit = 0);
 /// An image [H,W,C] in faint grey under numbers [H,W] in colour: red above 0, blue below, the stronger the greater;

@@ -18,10 +18,11 @@ namespace telaio::nn {
 namespace {
 
 // A relu or a maximum hides a pixel in one image, hardly in all of these and from all channels.
-constexpr int64_t samples = 32;
+constexpr int64_t most_samples = 32;
 
 Window seen(const ImageModel& model, size_t layer, int64_t row, int64_t column) {
   const ImageShape& shape = model.shape();
+  const int64_t samples = model.images_at_once(most_samples);
   const Tensor x = uniform({samples, shape.height, shape.width, shape.channels}, random_key(0, 0)).eval();
   Tensor y = model.forward(x).layers[layer].before_activation;
   if (y.rank() == 4) y = slice(slice(y, 1, row, row + 1), 2, column, column + 1);
@@ -42,6 +43,23 @@ Window seen(const ImageModel& model, size_t layer, int64_t row, int64_t column) 
   window.height = bottom - window.top;
   window.width = right - window.left;
   return window;
+}
+
+// Along one axis.
+struct Span {
+  int64_t first, size, step = 0;
+};
+
+// Of a unit, from what it and its neighbours see within an image of that size. Where a window reaches beyond the image
+// its end there does not move, the other one does; what reaches beyond both ends is the whole image.
+Span span(const Span& before, const Span& here, const Span& after, int64_t size) {
+  const auto end = [](const Span& one) { return one.first + one.size; };
+  if (here.first == 0 && end(here) == size) return {0, size};
+  Span found{
+      here.first, std::max({before.size, here.size, after.size}),
+      std::max({here.first - before.first, end(here) - end(before), after.first - here.first, end(after) - end(here)})};
+  if (here.first == 0) found.first = end(here) - found.size;
+  return found;
 }
 
 }  // namespace
@@ -78,10 +96,20 @@ ReceptiveField receptive_field(const ImageModel& model, const std::string& layer
     field.row = output[0] / 2;
     field.column = output[1] / 2;
   }
-  field.window = seen(model, index, field.row, field.column);
-  // From the neighbour above and to the left, which every map of two rows and columns has.
-  if (field.row > 0) field.row_step = field.window.top - seen(model, index, field.row - 1, field.column).top;
-  if (field.column > 0) field.column_step = field.window.left - seen(model, index, field.row, field.column - 1).left;
+  const auto window = [&](int64_t rows_on, int64_t columns_on) {
+    const int64_t at_row = field.row + rows_on, at_column = field.column + columns_on;
+    const bool there =
+        output.rank() == 3 && at_row >= 0 && at_column >= 0 && at_row < output[0] && at_column < output[1];
+    return seen(model, index, there ? at_row : field.row, there ? at_column : field.column);
+  };
+  const auto vertical = [](const Window& one) { return Span{one.top, one.height}; };
+  const auto horizontal = [](const Window& one) { return Span{one.left, one.width}; };
+  const Window here = window(0, 0);
+  const Span rows = span(vertical(window(-1, 0)), vertical(here), vertical(window(1, 0)), model.shape().height);
+  const Span columns = span(horizontal(window(0, -1)), horizontal(here), horizontal(window(0, 1)), model.shape().width);
+  field.window = {rows.first, columns.first, rows.size, columns.size};
+  field.row_step = rows.step;
+  field.column_step = columns.step;
   return field;
 }
 

@@ -1,6 +1,7 @@
 #include <telaio/nn/insight/responses.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,7 +15,7 @@ namespace telaio::nn {
 
 namespace {
 
-constexpr int64_t images_at_once = 256;
+constexpr int64_t most_images = 256;
 
 }  // namespace
 
@@ -50,8 +51,9 @@ std::vector<std::vector<Response>> strongest_responses(const ImageModel& model, 
     return std::pair(cast(max(y, 1), f64), argmax(y, 1));
   });
   std::vector<std::vector<Response>> best(static_cast<size_t>(channels));
-  for (int64_t first = 0; first < images.shape()[0]; first += images_at_once) {
-    const int64_t last = std::min(images.shape()[0], first + images_at_once);
+  const int64_t at_once = model.images_at_once(most_images);
+  for (int64_t first = 0; first < images.shape()[0]; first += at_once) {
+    const int64_t last = std::min(images.shape()[0], first + at_once);
     const auto [strongest, place] = respond(slice(constant(images), 0, first, last));
     const std::vector<double> values = strongest.to_vector<double>();
     const std::vector<int64_t> at = place.to_vector<int64_t>();
@@ -61,8 +63,9 @@ std::vector<std::vector<Response>> strongest_responses(const ImageModel& model, 
         const size_t from = static_cast<size_t>(i - first) * best.size() + c;
         mine.push_back({i, at[from] / columns, at[from] % columns, values[from]});
       }
-      std::stable_sort(mine.begin(), mine.end(),
-                       [](const Response& a, const Response& b) { return a.value > b.value; });
+      std::stable_sort(mine.begin(), mine.end(), [](const Response& a, const Response& b) {
+        return a.value > b.value || (std::isnan(b.value) && !std::isnan(a.value));  // what is no number comes last
+      });
       mine.resize(std::min(mine.size(), static_cast<size_t>(std::max<int64_t>(0, count))));
     }
     if (after_batch) after_batch(static_cast<double>(last) / static_cast<double>(images.shape()[0]));

@@ -57,7 +57,7 @@ TEST_F(FiltersCommand, HasTheNumbersOfTheLibrary) {
     }
   }
   ASSERT_EQ(root.at("classes").as_array().size(), 10U);
-  const auto faces = nn::maximize(model, nn::classes_of(model), 10, options);
+  const auto faces = nn::maximize(model, nn::classes_of(model), {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, options);
   for (size_t c = 0; c < 10; ++c)
     EXPECT_DOUBLE_EQ(root.at("classes").at(c).at("value").to_number<double>(), faces.values[c]);
   EXPECT_GT(picture("all.png").height, 1000);
@@ -124,7 +124,9 @@ TEST_F(FiltersCommand, RefusesWrongInput) {
       {"--model model.telaio --class 1 --data digits:60,10",
        "--data: classes have no pieces of images; leave out --class or --data"},
       {"--model model.telaio --image small.png", "small.png: the image has 2×3 pixels, the model takes 28×28"},
-      {"--model model.telaio --image small.png --layer conv1", "--image shows all layers; leave out --layer"},
+      {"--model model.telaio --image small.png --seed 2", "--image shows all layers as they are; leave out --seed"},
+      {"--model model.telaio --image small.png --layer conv1",
+       "--image shows all layers as they are; leave out --layer"},
   };
   for (const auto& [options, expected] : cases) EXPECT_EQ(message(options), expected);
 }

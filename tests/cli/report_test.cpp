@@ -83,7 +83,10 @@ TEST_F(ReportCommand, ItsNumbersAreThoseOfTheOtherCommands) {
             R"({"name":"dense","parameters":669706,"multiply_adds":668672}])");
   EXPECT_EQ(json::serialize(report.at("data")), R"({"source":"digits:600,300","part":"test","samples":300})");
   EXPECT_EQ(report.at("state").as_string(), "finished");
-  EXPECT_TRUE(report.at("filters").is_null());
+  EXPECT_TRUE(report.at("filters").at("layers").as_array().empty());
+  EXPECT_EQ(report.at("filters").at("message").as_string(),
+            "The model has no convolutional layers, and so no filters.");
+  EXPECT_EQ(report.at("filters").at("classes").at("filters").as_array().size(), 10U);
 
   json::value printed = good_json("report --model model.telaio --data digits:600,300 --part train --out t.html --json");
   EXPECT_EQ(printed.as_object().at("file").as_string(), "t.html");
@@ -301,6 +304,7 @@ TEST_F(ReportCommand, HasTheFiltersOfTheCommandForThem) {
     const int64_t sees = known.at("sees").at(0).as_int64();
     EXPECT_EQ(layer.at("images").at("height").as_int64(), sees);
     EXPECT_EQ(layer.at("images").at("count").as_int64(), 32);
+    EXPECT_EQ(layer.at("total").as_int64(), 32);
     for (size_t f = 0; f < 32; ++f) {
       EXPECT_EQ(layer.at("filters").at(f).at("name").as_string(), fmt::format("{} filter {}", name, f));
       EXPECT_EQ(layer.at("filters").at(f).at("value"), known.at("filters").at(f).at("value"));

@@ -7,7 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <limits>
+#include <utility>
 
 #include <telaio/autograd/compile.hpp>
 #include <telaio/autograd/runtime/parallel.hpp>
@@ -92,6 +93,7 @@ TEST(Maximize, NamesWhatIsDead) {
   named(model, "conv1.bias").assign(tensor({0.0F, -100.0F, 0.0F, -50.0F}));
   const FilterImages found = maximize_filters(ImageModel(model), "conv1", {.steps = 40});
   EXPECT_THAT(found.dead, ElementsAre(false, true, false, true));
+  EXPECT_TRUE(found.activated);
   // Without a relu nothing is dead.
   const Model line(Sequential({Conv2D{4, 3}, Flatten{}, Dense{3}, Softmax{}}), {side, side, 1});
   named(line, "conv1.bias").assign(tensor({0.0F, -100.0F, 0.0F, -50.0F}));
@@ -103,8 +105,8 @@ TEST(Maximize, FindsClasses) {
   const Model model(Sequential({Flatten{}, Dense{3}, Softmax{}}), {side, side, 1});
   const ImageModel images(model);
   const std::vector<double> w = numbers(named(model, "dense1.weight"));
-  const Maximized found = maximize(images, classes_of(images), 3);
-  const Maximized last = maximize(images, chosen(classes_of(images), {2}), 1);
+  const Maximized found = maximize(images, classes_of(images), {0, 1, 2});
+  const Maximized last = maximize(images, classes_of(images), {2});
   for (size_t c = 0; c < 3; ++c) {
     double best = 0;
     for (size_t i = c; i < w.size(); i += 3) best += std::max(0.0, w[i]);
@@ -116,7 +118,7 @@ TEST(Maximize, FindsClasses) {
   // A single output is two classes.
   const Model yes(Sequential({Flatten{}, Dense{1}, Activation{"sigmoid"}}), {side, side, 1});
   const ImageModel single(yes);
-  const Maximized both = maximize(single, classes_of(single), 2);
+  const Maximized both = maximize(single, classes_of(single), {0, 1});
   double above = 0, below = 0;
   for (const double one : numbers(named(yes, "dense1.weight"))) (one > 0 ? above : below) += std::abs(one);
   EXPECT_NEAR(both.values[0], below, 0.02 * below);
@@ -165,7 +167,7 @@ TEST(Maximize, TheSameOnAnyNumberOfThreads) {
   const ImageModel model(convolution(1));
   const auto run = [&](int threads, uint64_t seed) {
     const ThreadLimit limit(threads);
-    const Maximized found = maximize(model, channels_of(model, "conv1"), 4, {.steps = 12, .seed = seed});
+    const Maximized found = maximize(model, channels_of(model, "conv1"), {0, 1, 2, 3}, {.steps = 12, .seed = seed});
     const float* x = found.images.data<float>();
     return std::vector<float>(x, x + found.images.spec().numel());
   };
@@ -175,12 +177,61 @@ TEST(Maximize, TheSameOnAnyNumberOfThreads) {
   for (const float pixel : one) EXPECT_TRUE(pixel >= 0 && pixel <= 1);
 }
 
+TEST(Maximize, AnImageDoesNotDependOnTheOthers) {
+  const ImageModel model(Model(Sequential({Conv2D{40, 3, "relu"}}), {side, side, 1}));
+  const auto image = [&](const Maximized& found, int64_t i) {
+    const Array part = cut(found.images, i, {0, 0, side, side});
+    return std::vector<float>(part.data<float>(), part.data<float>() + side * side);
+  };
+  // Of so many starts 25 units fit a batch of at most 1,024: one batch and a part of another.
+  const MaximizeOptions options{.steps = 8, .starts = 40};
+  std::vector<int64_t> all;
+  for (int64_t c = 0; c < 40; ++c) all.push_back(c);
+  const Maximized whole = maximize(model, channels_of(model, "conv1"), all, options);
+  const Maximized some = maximize(model, channels_of(model, "conv1"), {39, 3, 24}, options);
+  const std::pair<int64_t, int64_t> same[] = {{39, 0}, {3, 1}, {24, 2}};
+  for (const auto& [in_whole, in_some] : same) {
+    EXPECT_EQ(image(whole, in_whole), image(some, in_some)) << in_whole;
+    EXPECT_EQ(whole.values[static_cast<size_t>(in_whole)], some.values[static_cast<size_t>(in_some)]);
+  }
+  EXPECT_NE(image(whole, 3), image(whole, 24));
+  EXPECT_EQ(measure(model, channels_of(model, "conv1"), whole.images, all), whole.values);
+}
+
+TEST(Maximize, OfNumbersThatAreNoneIsNoImageOfChance) {
+  const Model model = convolution(1);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  named(model, "conv1.bias").assign(tensor({0.0F, nan, 0.0F, 0.0F}));
+  const FilterImages found = maximize_filters(ImageModel(model), "conv1", {.steps = 4});
+  EXPECT_TRUE(std::isnan(found.best.values[1]));
+  EXPECT_FALSE(std::isnan(found.best.values[2]));
+  EXPECT_FALSE(found.dead[1]);
+  for (int64_t i = 0; i < found.best.images.spec().numel(); ++i) {
+    const float pixel = found.best.images.data<float>()[i];
+    EXPECT_TRUE(pixel >= 0 && pixel <= 1) << i;
+  }
+}
+
+TEST(Maximize, OfImagesOfOneLine) {
+  for (const Shape& shape : {Shape{1, 12, 1}, Shape{12, 1, 1}, Shape{1, 1, 1}}) {
+    const Model model(Sequential({Flatten{}, Dense{2}, Softmax{}}), shape);
+    const ImageModel images(model);
+    const std::vector<double> w = numbers(named(model, "dense1.weight"));
+    const Maximized found = maximize(images, classes_of(images), {0, 1});
+    for (size_t c = 0; c < 2; ++c) {
+      double best = 0;
+      for (size_t i = c; i < w.size(); i += 2) best += std::max(0.0, w[i]);
+      EXPECT_NEAR(found.values[c], best, 0.02 * best + 1e-3) << to_string(shape);
+    }
+  }
+}
+
 TEST(Maximize, TellsHowFarItIs) {
   const ImageModel model(convolution(1));
   std::vector<double> shares;
-  // Two batches: of 128 images, 100 starts each for 1 unit.
-  maximize(model, channels_of(model, "conv1"), 2,
-           {.steps = 3, .starts = 100, .after_step = [&](double share) { shares.push_back(share); }});
+  // Two batches: of at most 1,024 images, 600 starts each for one unit.
+  maximize(model, channels_of(model, "conv1"), {0, 1},
+           {.steps = 3, .starts = 600, .after_step = [&](double share) { shares.push_back(share); }});
   EXPECT_THAT(shares, testing::Pointwise(testing::DoubleEq(), {1 / 6.0, 2 / 6.0, 3 / 6.0, 4 / 6.0, 5 / 6.0, 1.0}));
 }
 
@@ -191,8 +242,8 @@ TEST(Maximize, MeasuresOneUnitOrEachItsOwn) {
   const std::vector<double> all = numbers(slice(
       slice(images.forward(x).layers[images.layer("conv1")].before_activation, 1, side / 2 - 1, side / 2), 2, 3, 4));
   const Array array = x.value().contiguous();
-  const auto own = measure(images, channels_of(images, "conv1"), array),
-             second = measure(images, channels_of(images, "conv1"), array, 2);
+  const auto own = measure(images, channels_of(images, "conv1"), array, {0, 1, 2, 3}),
+             second = measure(images, channels_of(images, "conv1"), array, {2, 2, 2, 2});
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_FLOAT_EQ(static_cast<float>(own[i]), static_cast<float>(all[4 * i + i]));
     EXPECT_FLOAT_EQ(static_cast<float>(second[i]), static_cast<float>(all[4 * i + 2]));
@@ -201,11 +252,11 @@ TEST(Maximize, MeasuresOneUnitOrEachItsOwn) {
 
 TEST(Maximize, RefusesWrongInput) {
   const ImageModel model(convolution(1));
+  EXPECT_EQ(message_of([&] { maximize_filters(model, "conv1", {}, {4}); }), "conv1: there is no channel 4; it has 4");
   EXPECT_EQ(message_of([&] { maximize_filters(model, "conv7"); }),
             "model 'model': there is no layer 'conv7'; it has conv1, flatten1, dense1, softmax1");
   EXPECT_EQ(message_of([&] {
-              maximize(
-                  model, [](const Forward& f, const Tensor&) { return sum(f.output); }, 2);
+              maximize(model, [](const Forward& f, const Tensor&) { return sum(f.output); }, {0, 1});
             }),
             "maximize: the objective gives f32[] for 8 images, expected a number for each");
   EXPECT_THAT(message_of([&] { ImageModel(Model(Dense{3}, {5})); }),

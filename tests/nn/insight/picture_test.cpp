@@ -24,12 +24,12 @@ TEST(Picture, OfNumbers) {
   EXPECT_EQ(colour.channels, 3);
   EXPECT_THAT(colour.pixels, ElementsAre(0, 128, 255));
   EXPECT_THAT(image_of(floats({0, 1}, {1, 1, 2})).pixels, ElementsAre(128));
-  EXPECT_THAT(stretched(floats({-3, 1, -1, -3}, {2, 2})).pixels, ElementsAre(0, 255, 128, 0));
-  EXPECT_THAT(stretched(floats({7, 7}, {1, 2})).pixels, ElementsAre(0, 0));
+  EXPECT_THAT(stretched(floats({-3, 1, -1, -4}, {2, 2}), -3, 1).pixels, ElementsAre(0, 255, 128, 0));
+  EXPECT_THAT(stretched(floats({7, 7}, {1, 2}), 7, 7).pixels, ElementsAre(0, 0));
   EXPECT_THAT(signed_colours(floats({-2, 0, 1}, {1, 3})).pixels,
               ElementsAre(33, 102, 172, 255, 255, 255, 217, 140, 149));
   EXPECT_THAT(signed_colours(floats({4}, {1, 1}), 2).pixels, ElementsAre(178, 24, 43));
-  EXPECT_EQ(message_of([] { stretched(floats({1}, {1, 1, 1})); }), "picture: expected f32 [H,W], got f32[1,1,1]");
+  EXPECT_EQ(message_of([] { stretched(floats({1}, {1, 1, 1}), 0, 1); }), "picture: expected f32 [H,W], got f32[1,1,1]");
   EXPECT_EQ(message_of([] { image_of(floats({1}, {1, 1})); }), "picture: expected f32 [H,W,C], got f32[1,1]");
 }
 
@@ -58,6 +58,15 @@ TEST(Picture, TilesStandInRows) {
   EXPECT_THAT(only_colour(picture, 8, 26, 10, 10), ElementsAre(100, 100, 100));
   EXPECT_THAT(only_colour(picture, 27, 25, 10, 12), ElementsAre(255, 255, 255));
   EXPECT_THAT(only_colour(picture, 0, 0, picture.width, 7), ElementsAre(255, 255, 255));
+}
+
+TEST(Picture, OfLongLines) {
+  const Image line{1, 2000, 1, std::vector<uint8_t>(2000, 9)};
+  EXPECT_EQ(draw({{"", {{line}}, 1}}, 64).width, 8 + 2008 + 8);
+  const Image bar{300, 1, 1, std::vector<uint8_t>(300, 9)};
+  EXPECT_LT(draw({{"", {{bar}}, 1}}, 64).height, 340);
+  const std::vector<Tile> many(100'000, Tile{bar});
+  EXPECT_THAT(message_of([&] { draw({{"", many, 100'000}}, 64); }), testing::HasSubstr("too large to draw"));
 }
 
 TEST(Picture, WritesTitlesAndCaptions) {

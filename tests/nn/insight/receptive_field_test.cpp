@@ -49,6 +49,26 @@ TEST(ReceptiveField, OfStridesDilationAndPadding) {
   expect_window(field.at(0, 0), -4, -2, 13, 7);  // in the padding
 }
 
+TEST(ReceptiveField, AtTheBorderOfTheImage) {
+  const auto conv = [](int64_t size) { return Conv2D{.filters = 4, .kernel = size, .padding = Padding::same()}; };
+  const Sequential network{conv(5), MaxPool2D{2}, conv(5), MaxPool2D{2}, conv(3)};
+  // Rows of the last layer see 3 of the pool's, so 6 + 4 = 10 of the first one's, so 20 + 4 = 24 pixels, 4 apart: unit
+  // 3 of 7 those from 2·(2·(3 − 1) − 2) − 2 = 2 on, unit 2 those from −2.
+  const ReceptiveField field = receptive_field(ImageModel(Model(network, {28, 28, 1})), "conv3");
+  expect_window(field.window, 2, 2, 24, 24);
+  EXPECT_EQ(field.row_step, 4);
+  EXPECT_EQ(field.column_step, 4);
+  expect_window(field.at(6, 0), 14, -10, 24, 24);
+  // Of an image of 24 rows unit 3 of 6 sees those from 2 to 26, beyond the end, and unit 2 those from −2 to 22.
+  const ReceptiveField low = receptive_field(ImageModel(Model(network, {24, 28, 1})), "conv3");
+  expect_window(low.window, 2, 2, 22, 24);
+  EXPECT_EQ(low.row_step, 4);
+  // All of an image of 16.
+  const ReceptiveField all = receptive_field(ImageModel(Model(network, {16, 28, 1})), "conv3");
+  expect_window(all.window, 0, 2, 16, 24);
+  EXPECT_EQ(all.row_step, 0);
+}
+
 TEST(ReceptiveField, OfWhatSeesTheWholeImage) {
   const ImageModel model(Model(network_named("dense"), {8, 9, 1}));
   expect_window(receptive_field(model, "dense1").window, 0, 0, 8, 9);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include <telaio/nn/layers.hpp>
 #include <telaio/telaio.hpp>
@@ -54,6 +55,18 @@ TEST(Responses, StrongestAreThoseOfASearch) {
       }
     }
   }
+}
+
+TEST(Responses, WhatIsNoNumberComesLast) {
+  const Model model(Sequential({Flatten{}, Dense{1}}), {1, 1, 1});
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Array images = from_data(std::vector<float>{1, nan, 3, nan, 2}, {5, 1, 1, 1}).value().contiguous();
+  std::vector<int64_t> order;
+  for (Variable variable : model.variables())
+    if (variable.shape().rank() == 2) variable.assign(tensor({{1.0F}}));
+  const auto found = strongest_responses(ImageModel(model), "dense1", images, 5);
+  for (const Response& one : found[0]) order.push_back(one.image);
+  EXPECT_THAT(order, testing::ElementsAre(2, 4, 0, 1, 3));
 }
 
 TEST(Responses, LayersGiveWhatTheForwardPassGives) {
