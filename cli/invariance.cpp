@@ -26,9 +26,9 @@ constexpr const char* help_text =
 Usage: telaio invariance --model FILE [--model FILE …] [--data WHERE] [--per-class] [--out FILE.svg|.html|.json] [--json]
 
 Each model sees all images of the test part as they are, and changed: shifted to the right (left where the number is
-negative) and down (up) by up to about two sevenths of the image, turned by up to 75 degrees, at half to one and a half times
-their size. What comes in from outside is black. Give several models to compare them: a dense and a convolutional one,
-max- and average-pooling, trained with and without augmentation.
+negative) and down (up) by up to about two sevenths of the image, turned by up to 75 degrees, at half to one and a half
+times their size. What comes in from outside is black. Give several models to compare them: a dense and a convolutional
+one, max- and average-pooling, trained with and without augmentation.
 
 A dense net learns each pixel for itself, so a shift costs it most; a convolution finds the same strokes in other
 places, and pooling forgets where exactly they were. Augmentation (telaio train --augment) flattens the curves: the

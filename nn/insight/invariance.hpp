@@ -25,8 +25,8 @@ struct InvarianceTest {
 };
 
 /// Four tests, 40 points in all, each with the unchanged images among them: shifts to the right and down by up to about
-/// two sevenths of the image (8 of 28 pixels, in steps of 2, both ways; steps are whole pixels), rotations by up to 75 degrees, and sizes from half
-/// to one and a half. What comes in from outside is 0.
+/// two sevenths of the image (8 of 28 pixels, in steps of 2, both ways; steps are whole pixels), rotations by up to 75
+/// degrees, and sizes from half to one and a half. What comes in from outside is 0.
 std::vector<InvarianceTest> standard_invariance_tests(const ImageShape& shape);
 
 struct InvariancePoint {
