@@ -267,7 +267,7 @@ if (report.evaluation) {
 if (report.filters) showFilters();
 else missing('filters', later || 'There are no pictures of filters in this report.');
 if (report.invariance) showInvariance();
-else missing('invariance', later || 'Not measured: the model takes bytes, and changed images are not.');
+else missing('invariance', later);
 showRepeat();
 addEventListener('pagehide', remember);
 recall(openCell);
