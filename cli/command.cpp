@@ -93,6 +93,11 @@ std::string one_line(std::string_view message) {
   return lines > 1 ? text + ")" : text;
 }
 
+void throw_of_option(std::string_view option, const Error& error) {
+  if (!std::string_view(error.what()).starts_with("unknown class")) throw;
+  throw Error(fmt::format("{}: {}", option, error.what()));
+}
+
 Shape parse_shape(const std::string& text) {
   Shape shape;
   std::string_view rest = text;

@@ -176,7 +176,8 @@ int explain(const std::vector<std::string>& arguments) {
   const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(classes) : file.class_names;
   const auto& paths = given["image"].as<std::vector<std::string>>();
   std::vector<int64_t> asked;
-  if (given.count("class")) asked.assign(paths.size(), nn::class_index(names, given["class"].as<std::string>()));
+  if (given.count("class"))
+    asked.assign(paths.size(), named("--class", [&] { return nn::class_index(names, given["class"].as<std::string>()); }));
 
   const nn::ImageModel model(file.model, file.standardization);
   const std::vector<std::string> convolutions = model.convolutions();

@@ -31,17 +31,6 @@ namespace {
 
 constexpr const char* interruption = "interrupted";
 
-/// What f gives; an Error that begins otherwise than with what it is about begins with the option's name.
-template <class F>
-auto named(std::string_view option, F&& f) {
-  try {
-    return f();
-  } catch (const Error& error) {
-    if (!std::string_view(error.what()).starts_with("unknown class")) throw;
-    throw Error(fmt::format("{}: {}", option, error.what()));
-  }
-}
-
 class Train {
  public:
   explicit Train(const po::variables_map& given)

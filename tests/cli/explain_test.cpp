@@ -173,7 +173,7 @@ TEST_F(ExplainCommand, RefusesWrongInput) {
       {"--model cnn.telaio no.png", "no.png: cannot be read: No such file or directory"},
       {"--model cnn.telaio 0.png wide.png", "wide.png: the image has 28×30 pixels, the model takes 28×28"},
       {"--model cnn.telaio 0.png text.png", "text.png: byte 0: not a PNG image: "},
-      {"--model cnn.telaio 0.png --class 10", "unknown class '10': the classes are 0 1 2 3 4 5 6 7 8 9"},
+      {"--model cnn.telaio 0.png --class 10", "--class: unknown class '10': the classes are 0 1 2 3 4 5 6 7 8 9"},
       {"--model cnn.telaio 0.png --method lime",
        "--method is 'lime', expected gradient, integrated, gradcam, occlusion or all"},
       {"--model cnn.telaio 0.png --layer conv9", "model 'model': there is no layer 'conv9'; it has conv1, "},
