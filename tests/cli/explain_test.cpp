@@ -163,6 +163,7 @@ TEST_F(ExplainCommand, RefusesWrongInput) {
   save_cnn();
   save("dense.telaio", nn::network_named("dense"), {28, 28, 1});
   save("line.telaio", nn::Sequential({nn::Flatten{}, nn::Dense{10}}), {28, 28, 1});
+  save("one.telaio", nn::Sequential({nn::Flatten{}, nn::Dense{1}, nn::Softmax{}}), {28, 28, 1});
   save("row.telaio", nn::Sequential({nn::Dense{10}, nn::Softmax{}}), {784});
   folder_.put("wide.png", nn::encode_png({28, 30, 1, std::vector<uint8_t>(28 * 30, 9)}));
   folder_.put("text.png", "no image at all");
@@ -183,6 +184,9 @@ TEST_F(ExplainCommand, RefusesWrongInput) {
       {"--model dense.telaio 0.png --method gradcam",
        "dense.telaio: the model has no convolutional layer, which gradcam needs"},
       {"--model line.telaio 0.png", "line.telaio: the model is no classifier: "},
+      {"--model one.telaio 0.png",
+       "one.telaio: the model is no classifier: a softmax of a single output is always 1; expected a sigmoid, or an "
+       "output for each class"},
       {"--model row.telaio 0.png", "row.telaio: the model takes samples of shape [784], no images"},
       {"--model cnn.telaio 0.png --out x.svg", "x.svg: expected a name that ends in .png"},
       {"--model cnn.telaio 0.png --out no/x.png", "no/x.png: cannot be written: No such file or directory"},
