@@ -98,6 +98,22 @@ void throw_of_option(std::string_view option, const Error& error) {
   throw Error(fmt::format("{}: {}", option, error.what()));
 }
 
+std::string end_of(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path end = fs::absolute(path, error);
+  // Also of a link to what is to be made: writing follows it.
+  for (int links = 0; links < 40 && fs::is_symlink(end, error); ++links)
+    end = end.parent_path() / fs::read_symlink(end, error);
+  const fs::path whole = fs::weakly_canonical(end, error);
+  return (error ? end.lexically_normal() : whole).string();
+}
+
+void check_two_files(std::string_view what, const std::string& path, std::string_view other,
+                     const std::string& other_path) {
+  if (end_of(path) == end_of(other_path)) throw Error(fmt::format("{} and {} are one file: {}", what, other, path));
+}
+
 Shape parse_shape(const std::string& text) {
   Shape shape;
   std::string_view rest = text;

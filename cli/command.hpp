@@ -52,6 +52,12 @@ auto named(std::string_view option, F&& f) {
   }
 }
 
+/// Where a path leads: absolute, links followed as far as there is something, without "." and "..".
+std::string end_of(const std::string& path);
+/// Error "WHAT and OTHER are one file: PATH" where both paths lead to the same, whether or not there is one yet.
+void check_two_files(std::string_view what, const std::string& path, std::string_view other,
+                     const std::string& other_path);
+
 /// A whole number of a list, "28,28,1".
 Shape parse_shape(const std::string& text);
 

@@ -19,8 +19,8 @@ TrainReport::TrainReport(const po::variables_map& given)
     throw Error("--live keeps a page up to date, but there is no --report FILE.html");
   if (!given.count("report")) return;
   for (const char* other : {"out", "history"})
-    if (given.count(other) && given[other].as<std::string>() == path_)
-      throw Error(fmt::format("--report and --{} are one file: {}", other, path_));
+    if (given.count(other))
+      check_two_files("--report", path_, fmt::format("--{}", other), given[other].as<std::string>());
   check_report_file(path_);
 }
 

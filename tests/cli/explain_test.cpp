@@ -167,6 +167,8 @@ TEST_F(ExplainCommand, RefusesWrongInput) {
   save("row.telaio", nn::Sequential({nn::Dense{10}, nn::Softmax{}}), {784});
   folder_.put("wide.png", nn::encode_png({28, 30, 1, std::vector<uint8_t>(28 * 30, 9)}));
   folder_.put("text.png", "no image at all");
+  std::filesystem::create_symlink("0.png", path("link.png"));
+  save("model.png", nn::network_named("cnn"), {28, 28, 1});
   const std::pair<const char*, const char*> cases[] = {
       {"0.png", "the option '--model' is required but missing (see telaio explain --help)"},
       {"--model cnn.telaio", "the option '--image' is required but missing (see telaio explain --help)"},
@@ -188,6 +190,10 @@ TEST_F(ExplainCommand, RefusesWrongInput) {
        "one.telaio: the model is no classifier: a softmax of a single output is always 1; expected a sigmoid, or an "
        "output for each class"},
       {"--model row.telaio 0.png", "row.telaio: the model takes samples of shape [784], no images"},
+      {"--model cnn.telaio 1.png 0.png --out 0.png", "--out and an image are one file: 0.png"},
+      {"--model cnn.telaio 0.png --out ./0.png", "--out and an image are one file: ./0.png"},
+      {"--model cnn.telaio link.png --out 0.png", "--out and an image are one file: 0.png"},
+      {"--model model.png 0.png --out model.png", "--out and --model are one file: model.png"},
       {"--model cnn.telaio 0.png --out x.svg", "x.svg: expected a name that ends in .png"},
       {"--model cnn.telaio 0.png --out no/x.png", "no/x.png: cannot be written: No such file or directory"},
       {"--model cnn.telaio 0.png --threads 0", "--threads is 0, expected 1 … 1024"},

@@ -323,6 +323,9 @@ TEST_F(ReportCommand, RefusesWrongInput) {
   nn::save_model(path("line.telaio"),
                  {.model = nn::Model(nn::Sequential({nn::Flatten{}, nn::Dense{10}}), {28, 28, 1})});
   folder_.put("table.csv", "0,1,2\n1,2,3\n0,4,5\n1,6,7\n");
+  std::filesystem::create_directory(path("pages"));
+  std::filesystem::create_directory_symlink("pages", path("linked"));
+  std::filesystem::create_symlink("pages/new.html", path("link.html"));  // of which there is none yet
   const std::string images = "a report shows images: expected height, width and 1 or 3 channels";
   const std::pair<std::string, std::string> cases[] = {
       {"report", "the option '--model' is required but missing (see telaio report --help)"},
@@ -337,6 +340,10 @@ TEST_F(ReportCommand, RefusesWrongInput) {
       {"train --live", "--live keeps a page up to date, but there is no --report FILE.html"},
       {"train --report r.html --history r.html", "--report and --history are one file: r.html"},
       {"train --report r.html --out r.html", "--report and --out are one file: r.html"},
+      {"train --report ./r.html --history r.html", "--report and --history are one file: ./r.html"},
+      {"train --report r.html --history pages/../r.html", "--report and --history are one file: r.html"},
+      {"train --report linked/r.html --out pages/r.html", "--report and --out are one file: linked/r.html"},
+      {"train --report link.html --history pages/new.html", "--report and --history are one file: link.html"},
   };
   for (const auto& [arguments, expected] : cases)
     EXPECT_EQ(refused(arguments), fmt::format("telaio {}: {}", arguments.substr(0, arguments.find(' ')), expected));

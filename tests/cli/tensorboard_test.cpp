@@ -116,6 +116,8 @@ TEST_F(TensorBoardCommand, RefusesPlacesThatCannotBeWritten) {
             "the required argument for option '--tensorboard' is missing (see telaio train --help)");
   EXPECT_EQ(message("--tensorboard a/b --out a"), "--out is a directory of --tensorboard a/b: a");
   EXPECT_EQ(message("--tensorboard a --out a/train"), "--out is a directory of --tensorboard a: a/train");
+  EXPECT_EQ(message("--tensorboard ./a/b --out a"), "--out is a directory of --tensorboard ./a/b: a");
+  EXPECT_EQ(message("--tensorboard a/ --out ./a/train"), "--out is a directory of --tensorboard a/: ./a/train");
   EXPECT_EQ(message("--tensorboard a --history a"), "--history is a directory of --tensorboard a: a");
   // What is refused for another reason makes no directory.
   EXPECT_EQ(message("--tensorboard runs --validation-split 0.9999"),
