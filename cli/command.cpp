@@ -219,9 +219,10 @@ void check_classifies(const nn::Model& model, const std::string& path) {
                     "it gives {} with a {} ending",
                     path, to_string(model.output_shape()), name_of(model.ending())));
   if (model.ending() == nn::Ending::softmax && model.output_shape()[0] == 1)
-    throw Error(fmt::format("{}: the model is no classifier: a softmax of a single output is always 1; expected a "
-                            "sigmoid, or an output for each class",
-                            path));
+    throw Error(
+        fmt::format("{}: the model is no classifier: a softmax of a single output is always 1; expected a "
+                    "sigmoid, or an output for each class",
+                    path));
 }
 
 json::value number(double value) { return std::isfinite(value) ? json::value(value) : json::value(nullptr); }

@@ -181,7 +181,8 @@ int explain(const std::vector<std::string>& arguments) {
   const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(classes) : file.class_names;
   std::vector<int64_t> asked;
   if (given.count("class"))
-    asked.assign(paths.size(), named("--class", [&] { return nn::class_index(names, given["class"].as<std::string>()); }));
+    asked.assign(paths.size(),
+                 named("--class", [&] { return nn::class_index(names, given["class"].as<std::string>()); }));
 
   const nn::ImageModel model(file.model, file.standardization);
   const std::vector<std::string> convolutions = model.convolutions();

@@ -2,6 +2,8 @@
 // those of the data; the page needs nothing else; a page that follows a training says how it stands.
 #ifdef TELAIO_PROGRAM
 
+#include <sys/stat.h>
+
 #include <cmath>
 #include <regex>
 
@@ -250,6 +252,49 @@ TEST_F(ReportCommand, FollowsATraining) {
   good(options + " --live --out g.telaio --epochs 2 --quiet");
   EXPECT_EQ(data_of("live.html").at("state").as_string(), "finished");
   EXPECT_TRUE(data_of("live.html").contains("evaluation"));
+}
+
+/// What follows the last epoch, held up by a pipe that takes the history: written once then, and once at the end.
+class MeasuringCommand : public ReportCommand {
+ protected:
+  static constexpr const char* base = "train --data digits:300,50 --model linear --epochs 1 --report live.html --live";
+  void SetUp() override { ASSERT_EQ(mkfifo(path("curves").c_str(), 0600), 0); }
+  bool in_state(std::string_view state) const {
+    return shows("live.html", [&](const json::object& report) { return report.at("state").as_string() == state; });
+  }
+  pid_t start_and_wait() {
+    const pid_t child = start(std::string(base) + " --history curves");
+    EXPECT_THAT(read("curves"), HasSubstr("\"epochs\""));
+    EXPECT_TRUE(in_state("measuring"));
+    return child;
+  }
+};
+
+TEST_F(MeasuringCommand, CtrlCEndsIt) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::filesystem::remove(path("model.telaio"));
+    const pid_t child = start_and_wait();
+    kill(child, signal);
+    EXPECT_EQ(finish(child), -signal) << err_;
+    EXPECT_THAT(err_, IsEmpty());
+    EXPECT_EQ(data_of("live.html").at("state").as_string(), "unmeasured");
+    EXPECT_FALSE(data_of("live.html").contains("evaluation"));
+    good(std::string(base) + " --resume");
+    EXPECT_EQ(data_of("live.html").at("state").as_string(), "finished");
+    EXPECT_TRUE(data_of("live.html").contains("evaluation"));
+  }
+}
+
+TEST_F(MeasuringCommand, AFailureReachesThePage) {
+  const pid_t child = start_and_wait();
+  std::filesystem::remove(path("model.telaio"));
+  std::filesystem::create_directory(path("model.telaio"));
+  EXPECT_THAT(read("curves"), HasSubstr("\"test\""));
+  EXPECT_EQ(finish(child), 2);
+  EXPECT_THAT(err_, StartsWith("telaio train: model.telaio: cannot be written: Is a directory"));
+  const json::object report = data_of("live.html");
+  EXPECT_EQ(report.at("state").as_string(), "failed");
+  EXPECT_EQ(report.at("message").as_string(), "model.telaio: cannot be written: Is a directory");
 }
 
 TEST_F(ReportCommand, OfOtherModels) {
