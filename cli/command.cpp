@@ -93,6 +93,27 @@ std::string one_line(std::string_view message) {
   return lines > 1 ? text + ")" : text;
 }
 
+void throw_of_option(std::string_view option, const Error& error) {
+  if (!std::string_view(error.what()).starts_with("unknown class")) throw;
+  throw Error(fmt::format("{}: {}", option, error.what()));
+}
+
+std::string end_of(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path end = fs::absolute(path, error);
+  // Also of a link to what is to be made: writing follows it.
+  for (int links = 0; links < 40 && fs::is_symlink(end, error); ++links)
+    end = end.parent_path() / fs::read_symlink(end, error);
+  const fs::path whole = fs::weakly_canonical(end, error);
+  return (error ? end.lexically_normal() : whole).string();
+}
+
+void check_two_files(std::string_view what, const std::string& path, std::string_view other,
+                     const std::string& other_path) {
+  if (end_of(path) == end_of(other_path)) throw Error(fmt::format("{} and {} are one file: {}", what, other, path));
+}
+
 Shape parse_shape(const std::string& text) {
   Shape shape;
   std::string_view rest = text;
@@ -197,6 +218,11 @@ void check_classifies(const nn::Model& model, const std::string& path) {
         fmt::format("{}: the model is no classifier: expected a softmax or a sigmoid for each class at its end, "
                     "it gives {} with a {} ending",
                     path, to_string(model.output_shape()), name_of(model.ending())));
+  if (model.ending() == nn::Ending::softmax && model.output_shape()[0] == 1)
+    throw Error(
+        fmt::format("{}: the model is no classifier: a softmax of a single output is always 1; expected a "
+                    "sigmoid, or an output for each class",
+                    path));
 }
 
 json::value number(double value) { return std::isfinite(value) ? json::value(value) : json::value(nullptr); }

@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 #include <boost/program_options.hpp>
 
+#include <telaio/autograd/error.hpp>
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/nn/io/model_file.hpp>
 #include <telaio/nn/networks.hpp>
@@ -37,6 +38,25 @@ std::string suggestion(const std::string& name, const std::vector<std::string>& 
 
 /// A message on one line: what stands on further lines goes into parentheses.
 std::string one_line(std::string_view message);
+
+/// For a handler: throws its Error on, with the option before it where that says that a class is unknown: "--class:
+/// unknown class '10': …".
+[[noreturn]] void throw_of_option(std::string_view option, const Error& error);
+/// What f gives; its Errors become those of throw_of_option.
+template <class F>
+auto named(std::string_view option, F&& f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    throw_of_option(option, error);
+  }
+}
+
+/// Where a path leads: absolute, links followed as far as there is something, without "." and "..".
+std::string end_of(const std::string& path);
+/// Error "WHAT and OTHER are one file: PATH" where both paths lead to the same, whether or not there is one yet.
+void check_two_files(std::string_view what, const std::string& path, std::string_view other,
+                     const std::string& other_path);
 
 /// A whole number of a list, "28,28,1".
 Shape parse_shape(const std::string& text);

@@ -166,17 +166,23 @@ int explain(const std::vector<std::string>& arguments) {
   const std::string out = given.count("out") ? given["out"].as<std::string>() : as_json ? "" : "explain.png";
   if (given.count("out") && !out.ends_with(".png"))
     throw Error(fmt::format("{}: expected a name that ends in .png", out));
-  if (!out.empty()) nn::check_writable(out);
-
+  const auto& paths = given["image"].as<std::vector<std::string>>();
   const auto& model_path = given["model"].as<std::string>();
+  if (!out.empty()) {
+    for (const std::string& path : paths) check_two_files("--out", out, "an image", path);
+    check_two_files("--out", out, "--model", model_path);
+    nn::check_writable(out);
+  }
+
   const nn::ModelFile file = nn::load_model(model_path);
   check_classifies(file.model, model_path);
   check_takes_images(file.model, model_path);
   const int64_t classes = nn::class_count(file.model);
   const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(classes) : file.class_names;
-  const auto& paths = given["image"].as<std::vector<std::string>>();
   std::vector<int64_t> asked;
-  if (given.count("class")) asked.assign(paths.size(), nn::class_index(names, given["class"].as<std::string>()));
+  if (given.count("class"))
+    asked.assign(paths.size(),
+                 named("--class", [&] { return nn::class_index(names, given["class"].as<std::string>()); }));
 
   const nn::ImageModel model(file.model, file.standardization);
   const std::vector<std::string> convolutions = model.convolutions();

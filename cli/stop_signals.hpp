@@ -1,12 +1,16 @@
 // Ctrl-C as a request.
 #pragma once
 
+#include <condition_variable>
 #include <csignal>
+#include <functional>
+#include <mutex>
+#include <thread>
 
 namespace telaio::cli {
 
 /// During its life SIGINT and SIGTERM do not end the program but ask for a stop. One that comes again, more than a
-/// second later, ends it as usual. One object at a time.
+/// second later, ends it as usual. There may be several objects, on one thread.
 class StopSignals {
  public:
   StopSignals();
@@ -16,10 +20,30 @@ class StopSignals {
 
   /// Whether a stop was asked for.
   static bool requested();
+};
+
+/// During its life SIGINT and SIGTERM end the program as usual, but `words` run before that, on a thread of their own.
+/// For work that does not look at StopSignals.
+class LastWords {
+ public:
+  /// Runs `first` before any words.
+  LastWords(const std::function<void()>& first, std::function<void()> words);
+  ~LastWords();
+  LastWords(const LastWords&) = delete;
+  LastWords& operator=(const LastWords&) = delete;
+
+  /// Runs f, not beside the words, which are not run after it: there is no more to be said.
+  void replace(const std::function<void()>& f);
 
  private:
-  struct sigaction old_int_ {
-  }, old_term_{};
+  void wait();
+
+  StopSignals signals_;
+  std::function<void()> words_;
+  std::mutex mutex_;  // of `over_` and of what is said
+  std::condition_variable ends_;
+  bool over_ = false;
+  std::thread thread_;
 };
 
 }  // namespace telaio::cli

@@ -31,17 +31,6 @@ namespace {
 
 constexpr const char* interruption = "interrupted";
 
-/// What f gives; an Error that begins otherwise than with what it is about begins with the option's name.
-template <class F>
-auto named(std::string_view option, F&& f) {
-  try {
-    return f();
-  } catch (const Error& error) {
-    if (!std::string_view(error.what()).starts_with("unknown class")) throw;
-    throw Error(fmt::format("{}: {}", option, error.what()));
-  }
-}
-
 class Train {
  public:
   explicit Train(const po::variables_map& given)
@@ -70,7 +59,7 @@ class Train {
       throw Error(fmt::format("{}: {}", out, error.what()));
     }
 
-    const StopSignals signals;
+    std::optional<StopSignals> signals(std::in_place);
     say("data      {}: {} training{} images of {}, {} classes\n", data_.source, nn::with_commas(data_.train.size()),
         data_.test.empty() ? "" : fmt::format(" and {} test", nn::with_commas(data_.test.size())),
         shape_text(data_.train.sample_shape()), data_.train.classes());
@@ -82,15 +71,18 @@ class Train {
     if (saved) say("resumed   from {}\n", out);
     if (tensorboard_) say("curves    tensorboard --logdir {}\n", text("tensorboard"));
 
-    show(*training, "training");
-    nn::FitResult result;
+    show(*training);
     try {
-      result = training->run();
+      nn::FitResult result = training->run();
+      // Also where it came too late to stop an epoch.
+      if (StopSignals::requested()) result.stopped = interruption;
+      else if (report_.live()) report_.begin_measuring(about(*training));
+      signals.reset();  // what comes now does not look at them: they end it
+      return report(model, result);
     } catch (const Error& error) {
-      show_failure(*training, error.what());
+      report_.write_failure(about(*training), error);
       throw Error(error.what() + kept_in_spite(error.what(), *training));
     }
-    return report(model, result);
   }
 
  private:
@@ -169,7 +161,14 @@ class Train {
     say("The training in {} has finished; there is nothing to go on with.\n", text("out"));
     const auto history = saved.notes.find("history");
     if (flag("json")) fmt::print("{}", history != saved.notes.end() ? history->second : "{\"epochs\": []}\n");
-    if (report_.write(subject_of(saved, text("out"), data_.source), data_, {})) say_where_report_is();
+    const ReportSubject subject = subject_of(saved, text("out"), data_.source);
+    try {
+      report_.begin_measuring(subject);
+      if (report_.write(subject, data_, {})) say_where_report_is();
+    } catch (const Error& error) {
+      report_.write_failure(subject, error);
+      throw;
+    }
     return ok;
   }
 
@@ -197,7 +196,7 @@ class Train {
                                           [this, model](nn::Training& training) {
                                             epoch_kept_ = training.epoch();
                                             write_history(model, training.history(), std::nullopt, training.best());
-                                            show(training, "training");
+                                            show(training);
                                           },
                                       .batch_end =
                                           [](nn::Training& training) {
@@ -228,25 +227,21 @@ class Train {
                    path.ends_with(".csv") ? nn::to_csv(history) : nn::pretty(history_json(model, history, test, best)));
   }
 
-  /// Shows how far the training is, where that is wanted.
-  void show(const nn::Training& training, std::string_view state, std::string_view message = "") const {
-    if (!report_.live()) return;
+  ReportSubject about(const nn::Training& training) const {
     const nn::Model& model = training.trainer().model();
-    const json::value history = history_json(model, training.history(), std::nullopt, training.best());
-    report_.write_unfinished(report_.about(model, data_, training.standardization(), history), state, message);
+    return report_.about(model, data_, training.standardization(),
+                         history_json(model, training.history(), std::nullopt, training.best()));
   }
-
-  void show_failure(const nn::Training& training, const std::string& message) const {
-    try {
-      show(training, "failed", one_line(message));
-    } catch (const Error&) {  // the failure itself is to be told
-    }
+  /// Shows how far the training is, where that is wanted.
+  void show(const nn::Training& training) {
+    if (report_.live()) report_.write_unfinished(about(training), "training", "");
   }
   void say_where_report_is() const { say("The report is in {}.\n", text("report")); }
 
   /// After a failure the last good model is kept; says where.
   std::string kept_in_spite(const std::string& error, const nn::Training& training) const {
     const std::string& out = text("out");
+    if (finished_) return fmt::format("\n  {} holds the trained model", out);
     if (epoch_kept_ > 0) return fmt::format("\n  {} holds the best model up to epoch {}", out, epoch_kept_);
     if (error.starts_with(out + ": cannot be written")) return "";
     // Even of another training: it is better than one that failed in its first epoch.
@@ -284,7 +279,10 @@ class Train {
     const json::value history = history_json(model, result.history, test, result.best);
     const std::vector<std::string> diagnosis =
         nn::diagnose(result, test ? test->confusion : std::nullopt, data_.train.class_names);
-    if (!stopped_inside) write_finished(model, result, history, diagnosis);
+    if (!stopped_inside) {
+      write_finished(model, result, history, diagnosis);
+      finished_ = true;
+    }
     if (flag("json")) fmt::print("{}", nn::pretty(history));
     if (stopped_inside) {
       report_.write_unfinished(report_.about(model, data_, result.standardization, history), "stopped",
@@ -315,6 +313,7 @@ class Train {
   TrainReport report_;
   std::shared_ptr<nn::TensorBoard> tensorboard_;
   int64_t epoch_kept_ = 0;  // the last one after which the file was written
+  bool finished_ = false;   // the file is that of a training that has ended
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ void check_no_event_directory(const po::variables_map& given, const char* name) 
   const auto& directory = given["tensorboard"].as<std::string>();
   const auto& file = given[name].as<std::string>();
   for (const char* run : {"train", "validation"})
-    if (fmt::format("{}/{}/", directory, run).starts_with(file + "/"))
+    if (fmt::format("{}/", end_of(fmt::format("{}/{}", directory, run))).starts_with(end_of(file) + "/"))
       throw Error(fmt::format("--{} is a directory of --tensorboard {}: {}", name, directory, file));
 }
 
@@ -49,8 +49,7 @@ TrainChoices choose_training(const po::variables_map& given) {
   optimizer.learning_rate = given["lr"].as<double>();
   if (!(optimizer.learning_rate > 0) || !(optimizer.learning_rate < 1e9))
     throw Error(fmt::format("--lr is {}, expected a number above 0 and below 1e9", optimizer.learning_rate));
-  if (given.count("history") && text("history") == text("out"))
-    throw Error(fmt::format("--history and --out are one file: {}", text("out")));
+  if (given.count("history")) check_two_files("--history", text("history"), "--out", text("out"));
   for (const char* name : {"out", "history", "report"}) check_no_event_directory(given, name);
   return choices;
 }

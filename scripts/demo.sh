@@ -62,7 +62,7 @@ LC_ALL=C awk -v cp="$(last parameters cnn)" -v dp="$(last parameters dense)" -v 
     printf "\nThe convolutional net has %.1f times fewer parameters and %.2f times the arithmetic: it uses each weight\n", dp / cp, cm / dm
     print "in every place of the image."
   }'
-echo
+printf '\nwriting a page about each net (some seconds)\n\n'
 for model in cnn dense; do
   "$telaio" report --model "$out/$model.telaio" --data "$data" --out "$out/$model.html" >/dev/null
 done

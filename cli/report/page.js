@@ -1,16 +1,18 @@
 // The sections, from the report's data; and the page that follows a training.
 
-const goesOn = report.state === 'training';
+const goesOn = ['training', 'measuring'].includes(report.state);
 const later = {
   training: 'This part comes when the training has finished.',
+  measuring: 'This part comes when the results have been measured.',
+  unmeasured: 'The program was stopped before this was measured.',
   stopped: 'The training was stopped before its end, so this was not measured.',
-  failed: 'The training failed, so this was not measured.'
+  failed: 'Something failed before this was measured.'
 }[report.state];
 
 function showTitle() {
   const {model, data, evaluation} = report;
   byId('title').textContent = `${model.name} on ${dataName}`;
-  document.title = (goesOn ? 'running: ' : '') + document.title;
+  document.title = ({training: 'running: ', measuring: 'measuring: '}[report.state] || '') + document.title;
   const classes = count(model.classes.length, 'class', 'classes');
   byId('lead').textContent = evaluation ?
       `The model recognises ${percent(evaluation.accuracy)} of ${whole(evaluation.samples)} ${
@@ -22,8 +24,11 @@ function showTitle() {
   const of = report.settings && report.settings.epochs ? ` of ${report.settings.epochs}` : '';
   const states = {
     training: `The training is running: ${epochs}${of} epochs have ended. This page renews itself.`,
+    measuring: 'The training has ended; its results are being measured. This page renews itself.',
+    unmeasured:
+        `The training has ended, but the program was stopped before its results were measured. ${report.message}`,
     stopped: `The training was stopped after ${count(epochs, 'epoch')}. ${report.message || ''}`,
-    failed: `The training failed after ${count(epochs, 'epoch')}: ${report.message}`
+    failed: `Failed after ${count(epochs, 'epoch')}: ${report.message}`
   };
   if (states[report.state]) {
     byId('state').textContent = states[report.state];
@@ -274,7 +279,7 @@ if (report.evaluation) {
 if (report.filters) showFilters();
 else missing('filters', later || 'There are no pictures of filters in this report.');
 if (report.invariance) showInvariance();
-else missing('invariance', later || 'Not measured: the model takes bytes, and changed images are not.');
+else missing('invariance', later);
 showRepeat();
 addEventListener('pagehide', remember);
 recall(openCell);

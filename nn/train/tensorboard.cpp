@@ -113,6 +113,7 @@ void EventFile::write(int64_t step, std::span<const Scalar> scalars) {
 }
 
 TensorBoard::TensorBoard(std::string directory) : directory_(std::move(directory)) {
+  if (directory_.empty()) throw Error("TensorBoard: the path of the directory is empty");
   for (const std::string& place : {directory_, run("train"), run("validation")}) check_writable_directory(place);
 }
 

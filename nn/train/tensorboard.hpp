@@ -48,7 +48,8 @@ class EventFile {
 /// the former.
 class TensorBoard final : public Callback {
  public:
-  /// Error when the directories cannot be made or written to, as far as that can be told; nothing is made yet.
+  /// Error when the path is empty, or the directories cannot be made or written to, as far as that can be told; nothing
+  /// is made yet.
   explicit TensorBoard(std::string directory);
   void on_train_begin(Training& training) override;
   void on_epoch_end(Training& training) override;

@@ -163,9 +163,12 @@ TEST_F(ExplainCommand, RefusesWrongInput) {
   save_cnn();
   save("dense.telaio", nn::network_named("dense"), {28, 28, 1});
   save("line.telaio", nn::Sequential({nn::Flatten{}, nn::Dense{10}}), {28, 28, 1});
+  save("one.telaio", nn::Sequential({nn::Flatten{}, nn::Dense{1}, nn::Softmax{}}), {28, 28, 1});
   save("row.telaio", nn::Sequential({nn::Dense{10}, nn::Softmax{}}), {784});
   folder_.put("wide.png", nn::encode_png({28, 30, 1, std::vector<uint8_t>(28 * 30, 9)}));
   folder_.put("text.png", "no image at all");
+  std::filesystem::create_symlink("0.png", path("link.png"));
+  save("model.png", nn::network_named("cnn"), {28, 28, 1});
   const std::pair<const char*, const char*> cases[] = {
       {"0.png", "the option '--model' is required but missing (see telaio explain --help)"},
       {"--model cnn.telaio", "the option '--image' is required but missing (see telaio explain --help)"},
@@ -173,7 +176,7 @@ TEST_F(ExplainCommand, RefusesWrongInput) {
       {"--model cnn.telaio no.png", "no.png: cannot be read: No such file or directory"},
       {"--model cnn.telaio 0.png wide.png", "wide.png: the image has 28×30 pixels, the model takes 28×28"},
       {"--model cnn.telaio 0.png text.png", "text.png: byte 0: not a PNG image: "},
-      {"--model cnn.telaio 0.png --class 10", "unknown class '10': the classes are 0 1 2 3 4 5 6 7 8 9"},
+      {"--model cnn.telaio 0.png --class 10", "--class: unknown class '10': the classes are 0 1 2 3 4 5 6 7 8 9"},
       {"--model cnn.telaio 0.png --method lime",
        "--method is 'lime', expected gradient, integrated, gradcam, occlusion or all"},
       {"--model cnn.telaio 0.png --layer conv9", "model 'model': there is no layer 'conv9'; it has conv1, "},
@@ -183,7 +186,14 @@ TEST_F(ExplainCommand, RefusesWrongInput) {
       {"--model dense.telaio 0.png --method gradcam",
        "dense.telaio: the model has no convolutional layer, which gradcam needs"},
       {"--model line.telaio 0.png", "line.telaio: the model is no classifier: "},
+      {"--model one.telaio 0.png",
+       "one.telaio: the model is no classifier: a softmax of a single output is always 1; expected a sigmoid, or an "
+       "output for each class"},
       {"--model row.telaio 0.png", "row.telaio: the model takes samples of shape [784], no images"},
+      {"--model cnn.telaio 1.png 0.png --out 0.png", "--out and an image are one file: 0.png"},
+      {"--model cnn.telaio 0.png --out ./0.png", "--out and an image are one file: ./0.png"},
+      {"--model cnn.telaio link.png --out 0.png", "--out and an image are one file: 0.png"},
+      {"--model model.png 0.png --out model.png", "--out and --model are one file: model.png"},
       {"--model cnn.telaio 0.png --out x.svg", "x.svg: expected a name that ends in .png"},
       {"--model cnn.telaio 0.png --out no/x.png", "no/x.png: cannot be written: No such file or directory"},
       {"--model cnn.telaio 0.png --threads 0", "--threads is 0, expected 1 … 1024"},

@@ -2,6 +2,8 @@
 // those of the data; the page needs nothing else; a page that follows a training says how it stands.
 #ifdef TELAIO_PROGRAM
 
+#include <sys/stat.h>
+
 #include <cmath>
 #include <regex>
 
@@ -255,6 +257,49 @@ TEST_F(ReportCommand, FollowsATraining) {
   EXPECT_TRUE(data_of("live.html").contains("evaluation"));
 }
 
+/// What follows the last epoch, held up by a pipe that takes the history: written once then, and once at the end.
+class MeasuringCommand : public ReportCommand {
+ protected:
+  static constexpr const char* base = "train --data digits:300,50 --model linear --epochs 1 --report live.html --live";
+  void SetUp() override { ASSERT_EQ(mkfifo(path("curves").c_str(), 0600), 0); }
+  bool in_state(std::string_view state) const {
+    return shows("live.html", [&](const json::object& report) { return report.at("state").as_string() == state; });
+  }
+  pid_t start_and_wait() {
+    const pid_t child = start(std::string(base) + " --history curves");
+    EXPECT_THAT(read("curves"), HasSubstr("\"epochs\""));
+    EXPECT_TRUE(in_state("measuring"));
+    return child;
+  }
+};
+
+TEST_F(MeasuringCommand, CtrlCEndsIt) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::filesystem::remove(path("model.telaio"));
+    const pid_t child = start_and_wait();
+    kill(child, signal);
+    EXPECT_EQ(finish(child), -signal) << err_;
+    EXPECT_THAT(err_, IsEmpty());
+    EXPECT_EQ(data_of("live.html").at("state").as_string(), "unmeasured");
+    EXPECT_FALSE(data_of("live.html").contains("evaluation"));
+    good(std::string(base) + " --resume");
+    EXPECT_EQ(data_of("live.html").at("state").as_string(), "finished");
+    EXPECT_TRUE(data_of("live.html").contains("evaluation"));
+  }
+}
+
+TEST_F(MeasuringCommand, AFailureReachesThePage) {
+  const pid_t child = start_and_wait();
+  std::filesystem::remove(path("model.telaio"));
+  std::filesystem::create_directory(path("model.telaio"));
+  EXPECT_THAT(read("curves"), HasSubstr("\"test\""));
+  EXPECT_EQ(finish(child), 2);
+  EXPECT_THAT(err_, StartsWith("telaio train: model.telaio: cannot be written: Is a directory"));
+  const json::object report = data_of("live.html");
+  EXPECT_EQ(report.at("state").as_string(), "failed");
+  EXPECT_EQ(report.at("message").as_string(), "model.telaio: cannot be written: Is a directory");
+}
+
 TEST_F(ReportCommand, OfOtherModels) {
   // Not trained by the program: no curves, no settings. Colours, and larger than they are shown.
   const nn::Model model(nn::Sequential({nn::GlobalAveragePool2D{}, nn::Dense{2}, nn::Softmax{}}), {130, 70, 3});
@@ -327,6 +372,9 @@ TEST_F(ReportCommand, RefusesWrongInput) {
   nn::save_model(path("line.telaio"),
                  {.model = nn::Model(nn::Sequential({nn::Flatten{}, nn::Dense{10}}), {28, 28, 1})});
   folder_.put("table.csv", "0,1,2\n1,2,3\n0,4,5\n1,6,7\n");
+  std::filesystem::create_directory(path("pages"));
+  std::filesystem::create_directory_symlink("pages", path("linked"));
+  std::filesystem::create_symlink("pages/new.html", path("link.html"));  // of which there is none yet
   const std::string images = "a report shows images: expected height, width and 1 or 3 channels";
   const std::pair<std::string, std::string> cases[] = {
       {"report", "the option '--model' is required but missing (see telaio report --help)"},
@@ -341,6 +389,10 @@ TEST_F(ReportCommand, RefusesWrongInput) {
       {"train --live", "--live keeps a page up to date, but there is no --report FILE.html"},
       {"train --report r.html --history r.html", "--report and --history are one file: r.html"},
       {"train --report r.html --out r.html", "--report and --out are one file: r.html"},
+      {"train --report ./r.html --history r.html", "--report and --history are one file: ./r.html"},
+      {"train --report r.html --history pages/../r.html", "--report and --history are one file: r.html"},
+      {"train --report linked/r.html --out pages/r.html", "--report and --out are one file: linked/r.html"},
+      {"train --report link.html --history pages/new.html", "--report and --history are one file: link.html"},
   };
   for (const auto& [arguments, expected] : cases)
     EXPECT_EQ(refused(arguments), fmt::format("telaio {}: {}", arguments.substr(0, arguments.find(' ')), expected));

@@ -111,10 +111,13 @@ TEST_F(TensorBoardCommand, RefusesPlacesThatCannotBeWritten) {
   EXPECT_EQ(message("--tensorboard file/runs"), "file/runs: cannot be written: Not a directory");
   EXPECT_EQ(message("--tensorboard half"), "half/train: cannot be written: Not a directory");
   EXPECT_THAT(message("--tensorboard /proc/runs"), StartsWith("/proc/runs: cannot be written: "));
+  EXPECT_EQ(message("--tensorboard ''"), "TensorBoard: the path of the directory is empty");
   EXPECT_EQ(message("--tensorboard"),
             "the required argument for option '--tensorboard' is missing (see telaio train --help)");
   EXPECT_EQ(message("--tensorboard a/b --out a"), "--out is a directory of --tensorboard a/b: a");
   EXPECT_EQ(message("--tensorboard a --out a/train"), "--out is a directory of --tensorboard a: a/train");
+  EXPECT_EQ(message("--tensorboard ./a/b --out a"), "--out is a directory of --tensorboard ./a/b: a");
+  EXPECT_EQ(message("--tensorboard a/ --out ./a/train"), "--out is a directory of --tensorboard a/: ./a/train");
   EXPECT_EQ(message("--tensorboard a --history a"), "--history is a directory of --tensorboard a: a");
   // What is refused for another reason makes no directory.
   EXPECT_EQ(message("--tensorboard runs --validation-split 0.9999"),

@@ -46,6 +46,7 @@ TEST_F(TrainErrors, Options) {
       {"--data", "the required argument for option '--data' is missing (see telaio train --help)"},
       {"--lr 1 --lr 2", "option '--lr' cannot be specified more than once (see telaio train --help)"},
       {"--history model.telaio", "--history and --out are one file: model.telaio"},
+      {"--history ./model.telaio", "--history and --out are one file: ./model.telaio"},
       {"--class-weight 11=2", "--class-weight: unknown class '11': the classes are 0 1 2 3 4 5 6 7 8 9"},
       {"--class-weight 1=x", "class weights: '1=x': expected balanced, or CLASS=WEIGHT with a weight of at least 0"},
       {"--augment shift=2 --augment-where classes=12",

@@ -272,31 +272,86 @@ def check_finished(driver, page, folder):
     check_silence(driver, page, "after a reload")
 
 
+# What is drawn in canvases: how many there are, how many of them are transparent, how many colours all have.
+DRAWN = """
+  const seen = new Set();
+  let empty = 0;
+  for (const canvas of arguments[0].querySelectorAll('canvas')) {
+    const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    if (!pixels.some((value, i) => i % 4 === 3 && value)) ++empty;
+    for (let i = 0; i < pixels.length; i += 4) seen.add(pixels[i] << 16 | pixels[i + 1] << 8 | pixels[i + 2]);
+  }
+  return [arguments[0].querySelectorAll('canvas').length, empty, seen.size];"""
+
+
 def check_filters(driver, page, folder):
-    """Pictures of filters, for which images of the report stand in here."""
-    report = report_of(page)
-    sheet = report["images"]
-    filters = [{"name": f"conv1 filter {i}", "value": i / 10, "dead": i == 3} for i in range(32)]
-    report["filters"] = {"layers": [{"name": "conv1", "images": sheet, "filters": filters}],
-                         "classes": {"images": sheet, "filters": [{"name": name, "value": 1, "dead": False}
-                                                                  for name in report["model"]["classes"]]}}
+    """Each filter of the report has its picture."""
+    filters = report_of(page)["filters"]
+    groups = [(layer["name"], layer["filters"]) for layer in filters["layers"] if layer["filters"]]
+    if filters["classes"]:
+        groups.append(("classes", filters["classes"]["filters"]))
+    check(len(groups) > 1, f"only {len(groups)} groups of filters")
+    for width in WIDTHS:
+        emulate(driver, width, "dark")
+        load(driver, page)
+        lists = driver.find_elements(By.CSS_SELECTOR, "#filter-list ul.tiles")
+        check(len(lists) == len(groups), f"{width}: {len(lists)} groups of filters, expected {len(groups)}")
+        for one, (name, members) in zip(lists, groups):
+            where = f"{width}, {name}"
+            tiles, empty, colours = driver.execute_script(DRAWN, one)
+            check(tiles == len(members), f"{where}: {tiles} pictures, expected {len(members)}")
+            check(empty == 0, f"{where}: {empty} pictures are not drawn")
+            check(colours > 1, f"{where}: all pictures have one colour")
+            dead = len(one.find_elements(By.CSS_SELECTOR, "li.dead"))
+            check(dead == sum(member["dead"] for member in members), f"{where}: {dead} are marked as dead")
+        check_layout(driver, f"{width}, filters")
+        screenshot(driver, folder, f"filters-{width}")
+    check_silence(driver, page, "filters")
+
+
+def changed(page, report, directory):
+    """The page with another report in it."""
     text = pathlib.Path(page).read_text(encoding="utf-8")
     begin = text.index('<script type="application/json" id="report">') + 44
+    other = pathlib.Path(directory, "changed.html")
+    other.write_text(text[:begin] + json.dumps(report) + text[text.index("</script>", begin):], encoding="utf-8")
+    return other
+
+
+def check_dead_filter(driver, page):
+    report = report_of(page)
+    for layer in report["filters"]["layers"]:
+        for i, one in enumerate(layer["filters"]):
+            one["dead"] = layer is report["filters"]["layers"][0] and i == 3
     with tempfile.TemporaryDirectory() as directory:
-        other = pathlib.Path(directory, "filters.html")
-        other.write_text(text[:begin] + json.dumps(report) + text[text.index("</script>", begin):], encoding="utf-8")
-        for width in WIDTHS:
-            emulate(driver, width, "dark")
-            load(driver, other)
-            images = driver.find_elements(By.CSS_SELECTOR, "#filter-list canvas")
-            check(len(images) == 32 + len(report["model"]["classes"]), f"{width}: {len(images)} pictures of filters")
-            for image in images:
-                check(driver.execute_script(COLOURS, image) > 1, f"{width}: an empty picture of a filter")
-            dead = driver.find_elements(By.CSS_SELECTOR, "#filter-list .dead")
-            check(len(dead) == 1 and "dead" in dead[0].text, f"{width}: the dead filter is not marked")
-            check_layout(driver, f"{width}, filters")
-            screenshot(driver, folder, f"filters-{width}")
-        check_silence(driver, other, "filters")
+        load(driver, changed(page, report, directory))
+        dead = driver.find_elements(By.CSS_SELECTOR, "#filter-list .dead")
+        check(len(dead) == 1 and "dead" in dead[0].text, "the dead filter is not marked")
+
+
+def renews_itself(driver, seconds):
+    driver.execute_script("window.before = true")
+    deadline = time.time() + seconds
+    while time.time() < deadline and driver.execute_script("return window.before === true"):
+        time.sleep(0.2)
+    return driver.execute_script("return window.before !== true")
+
+
+def check_end(driver, page):
+    """What stands in the page when the epochs have ended, and which of these pages follow what comes."""
+    report = report_of(page)
+    report["message"] = "MESSAGE"
+    for state, words, goes_on in (("measuring", "The training has ended; its results are being measured.", True),
+                                  ("unmeasured", "stopped before its results were measured. MESSAGE", False),
+                                  ("failed", ": MESSAGE", False)):
+        report["state"] = state
+        with tempfile.TemporaryDirectory() as directory:
+            load(driver, changed(page, report, directory))
+            said = driver.find_element(By.ID, "state").text
+            check(words in said, f"{state}: the page says '{said}'")
+            check("running" not in driver.title, f"{state}: the title is {driver.title}")
+            check_structure(driver, state)
+            check(renews_itself(driver, 10 if goes_on else 4) == goes_on, f"{state}: renews itself or not")
 
 
 def check_running(driver, page, folder):
@@ -308,11 +363,8 @@ def check_running(driver, page, folder):
     check_structure(driver, "running")
     check_layout(driver, "running")
     screenshot(driver, folder, "running")
-    driver.execute_script("window.before = true; scrollTo(0, 300)")
-    deadline = time.time() + 10
-    while time.time() < deadline and driver.execute_script("return window.before === true"):
-        time.sleep(0.2)
-    check(driver.execute_script("return window.before !== true"), "the running page does not renew itself")
+    driver.execute_script("scrollTo(0, 300)")
+    check(renews_itself(driver, 10), "the running page does not renew itself")
     check(abs(driver.execute_script("return scrollY") - 300) < 5, "the running page scrolls when it renews itself")
     check_silence(driver, page, "running")
 
@@ -329,14 +381,14 @@ def main():
     try:
         check_finished(driver, given.report, given.screenshots)
         check_filters(driver, given.report, given.screenshots)
+        check_dead_filter(driver, given.report)
         # A finished page stays as it is.
         emulate(driver, "desktop", "light")
         load(driver, given.report)
-        driver.execute_script("window.before = true")
-        time.sleep(4)
-        check(driver.execute_script("return window.before === true"), "a finished page renews itself")
+        check(not renews_itself(driver, 4), "a finished page renews itself")
         if given.running:
             check_running(driver, given.running, given.screenshots)
+            check_end(driver, given.running)
     finally:
         driver.quit()
     print(f"{len(failures)} failures" if failures else "the report is well in Chromium")

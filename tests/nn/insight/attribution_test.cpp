@@ -313,6 +313,9 @@ TEST(Attribution, RefusesWrongInput) {
       error(linear(3, Ending::linear), images, {}),
       HasSubstr("expected a model that ends in a softmax, or a sigmoid for each class; 'model' gives [3] with a "
                 "linear ending"));
+  EXPECT_EQ(error(linear(1, Ending::softmax), images, {}),
+            "attribution: 'model' ends in a softmax of a single output, which is always 1; expected a sigmoid, or an "
+            "output for each class");
   const Model broken = linear(3, Ending::softmax);
   Array nan({f32, {40, 3}});
   std::fill_n(nan.data<float>(), 120, std::nanf(""));

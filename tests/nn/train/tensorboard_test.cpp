@@ -272,6 +272,7 @@ TEST(TensorBoard, PlacesThatCannotBeWritten) {
             dir / "half/validation" + ": cannot be written: Not a directory");
   EXPECT_EQ(message_of([&] { TensorBoard{dir / "new/new"}; }), "no error");
   EXPECT_EQ(message_of([&] { TensorBoard{"new"}; }), "no error");
+  EXPECT_EQ(message_of([&] { TensorBoard{""}; }), "TensorBoard: the path of the directory is empty");
   // What shows only when the training begins: it does not.
   const auto board = std::make_shared<TensorBoard>(dir / "late");
   dir.put("late/train", "x");
