@@ -78,11 +78,7 @@ Plan plan_of(const po::variables_map& given, const nn::ModelFile& file, const nn
   const int64_t count = nn::class_count(file.model);
   const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(count) : file.class_names;
   if (class_given) {
-    try {
-      plan.classes = {nn::class_index(names, given["class"].as<std::string>())};
-    } catch (const Error& error) {
-      throw Error(fmt::format("--class: {}", error.what()));
-    }
+    plan.classes = {named("--class", [&] { return nn::class_index(names, given["class"].as<std::string>()); })};
   } else {
     for (int64_t c = 0; c < count; ++c) plan.classes.push_back(c);
   }
@@ -181,6 +177,7 @@ int filters(const std::vector<std::string>& arguments) {
   const auto& path = given["model"].as<std::string>();
   const auto& out = given["out"].as<std::string>();
   if (!out.ends_with(".png")) throw Error(fmt::format("{}: expected a name that ends in .png", out));
+  if (given.count("image")) check_two_files("--out", out, "--image", given["image"].as<std::string>());
   nn::check_writable(out);
   nn::MaximizeOptions ascent{.steps = given["steps"].as<int64_t>(), .seed = seed_of(given)};
   if (ascent.steps < 1) throw Error(fmt::format("--steps is {}, expected at least 1", ascent.steps));

@@ -37,8 +37,8 @@ ReportSubject subject_of(const nn::ModelFile& file, const std::string& path, con
 ///   "history", "diagnosis", "settings", "command"
 boost::json::object report_frame(const ReportSubject& subject);
 
-/// While a training runs, or where it has ended early: the frame with "state" "training", "stopped" or "failed" and a
-/// "message".
+/// While a training runs and its results are measured, or where either has ended early: the frame with "state"
+/// "training", "measuring", "stopped", "unmeasured" or "failed" and a "message".
 boost::json::object unfinished_report(const ReportSubject& subject, std::string_view state, std::string_view message);
 
 /// The frame and all that is measured; with a bar on standard error:

@@ -124,6 +124,7 @@ TEST_F(FiltersCommand, RefusesWrongInput) {
       {"--model model.telaio --class 1 --data digits:60,10",
        "--data: classes have no pieces of images; leave out --class or --data"},
       {"--model model.telaio --image small.png", "small.png: the image has 2×3 pixels, the model takes 28×28"},
+      {"--model model.telaio --image ./small.png --out small.png", "--out and --image are one file: small.png"},
       {"--model model.telaio --image small.png --seed 2", "--image shows all layers as they are; leave out --seed"},
       {"--model model.telaio --image small.png --layer conv1",
        "--image shows all layers as they are; leave out --layer"},
