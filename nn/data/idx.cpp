@@ -233,9 +233,7 @@ Dataset load_idx(const std::string& directory) {
   return data;
 }
 
-bool is_idx_images_name(const std::string& name) {
-  return matches(name, "*images*idx[0-9]*");
-}
+bool is_idx_images_name(const std::string& name) { return matches(name, "*images*idx[0-9]*"); }
 
 Dataset load_idx_file(const std::string& images) {
   const fs::path path = images;

@@ -90,9 +90,10 @@ Attribution::Attribution(const ImageModel& model, const Array& images, std::vect
                     "gives {} with a {} ending",
                     network.name(), to_string(network.output_shape()), name_of(network.ending())));
   if (network.ending() == Ending::softmax && network.output_shape()[0] == 1)
-    throw Error(fmt::format("attribution: '{}' ends in a softmax of a single output, which is always 1; expected a "
-                            "sigmoid, or an output for each class",
-                            network.name()));
+    throw Error(
+        fmt::format("attribution: '{}' ends in a softmax of a single output, which is always 1; expected a "
+                    "sigmoid, or an output for each class",
+                    network.name()));
   const ImageShape& shape = model.shape();
   const Shape expected{images.defined() && images.shape().rank() > 0 ? images.shape()[0] : 0, shape.height, shape.width,
                        shape.channels};

@@ -40,8 +40,8 @@ struct Evaluation {
   std::optional<ConfusionMatrix> confusion;
   std::vector<double> class_loss;
   std::vector<int64_t> predicted;  ///< of classifiers: what each sample was taken for
-  Tensor outputs;             ///< [N, …]: probabilities, where the model ends so
-  std::vector<float> losses;  ///< of each sample
+  Tensor outputs;                  ///< [N, …]: probabilities, where the model ends so
+  std::vector<float> losses;       ///< of each sample
 
   /// The share of right answers; nothing where there are no classes.
   std::optional<double> accuracy() const;
