@@ -19,7 +19,7 @@ class Operand {
   template <class T>
   requires std::is_arithmetic_v<T> Operand(T number, const SourceLocation& where = TELAIO_HERE)
       : number_(static_cast<double>(number)),
-        integer_(static_cast<int64_t>(number)),
+        integer_(std::is_integral_v<T> ? static_cast<int64_t>(number) : 0),  // a fraction may be beyond all integers
         weak_(kind_of<T>()),
         where_(where) {}
 
