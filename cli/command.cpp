@@ -98,6 +98,15 @@ void throw_of_option(std::string_view option, const Error& error) {
   throw Error(fmt::format("{}: {}", option, error.what()));
 }
 
+void check_output(const std::string& path, const std::vector<std::string>& endings) {
+  if (std::none_of(endings.begin(), endings.end(), [&](const std::string& one) { return path.ends_with(one); })) {
+    std::string known = fmt::format("{}", fmt::join(endings.begin(), endings.end() - 1, ", "));
+    known += known.empty() ? endings.back() : " or " + endings.back();
+    throw Error(fmt::format("{}: expected a name that ends in {}", path, known));
+  }
+  nn::check_writable(path);
+}
+
 std::string end_of(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -210,6 +219,10 @@ nn::Model model_to_look_at(const std::string& name, const Shape& input) {
   if (!choice.input.empty()) check_input(choice.input);
   const Shape sample = !input.empty() ? input : !choice.input.empty() ? choice.input : Shape{28, 28, 1};
   return build(choice, sample, {.name = choice.name});
+}
+
+std::vector<std::string> class_names_of(const nn::ModelFile& file) {
+  return file.class_names.empty() ? nn::numbered_classes(nn::class_count(file.model)) : file.class_names;
 }
 
 void check_classifies(const nn::Model& model, const std::string& path) {

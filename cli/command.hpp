@@ -52,6 +52,8 @@ auto named(std::string_view option, F&& f) {
   }
 }
 
+/// For a file that is to be written: Error unless its name ends in one of these, and it can be (nn::check_writable).
+void check_output(const std::string& path, const std::vector<std::string>& endings);
 /// Where a path leads: absolute, links followed as far as there is something, without "." and "..".
 std::string end_of(const std::string& path);
 /// Error "WHAT and OTHER are one file: PATH" where both paths lead to the same, whether or not there is one yet.
@@ -97,6 +99,8 @@ bool begins_with_rescaling(const nn::Layer& network);
 /// Error when it does and `input` is another.
 nn::Model model_to_look_at(const std::string& name, const Shape& input);
 
+/// The names of a model's classes; numbers where its file does not say.
+std::vector<std::string> class_names_of(const nn::ModelFile& file);
 /// Error when a model from a file does not end in probabilities of classes.
 void check_classifies(const nn::Model& model, const std::string& path);
 

@@ -215,10 +215,7 @@ int compare(const std::vector<std::string>& arguments) {
   if (!(seconds > 0 && seconds <= 3600))
     throw Error(fmt::format("--seconds is {}, expected more than 0 and up to 3600", seconds));
   const std::string file = given.count("plot") ? given["plot"].as<std::string>() : "";
-  if (given.count("plot")) {
-    if (!file.ends_with(".svg")) throw Error(fmt::format("{}: expected a name that ends in .svg", file));
-    nn::check_writable(file);
-  }
+  if (given.count("plot")) check_output(file, {".svg"});
   if (const int64_t most = dense_parameters(sizes.back(), widths.back()); most > most_parameters)
     throw Error(
         fmt::format("on {0}x{0} images at width {1} the dense net would have {2} parameters, expected up to {3}",

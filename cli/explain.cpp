@@ -5,6 +5,7 @@
 
 #include <telaio/nn/insight/attribution.hpp>
 #include <telaio/nn/insight/picture.hpp>
+#include <telaio/nn/insight/receptive_field.hpp>
 #include <telaio/nn/io/file.hpp>
 #include <telaio/nn/io/json.hpp>
 
@@ -164,21 +165,18 @@ int explain(const std::vector<std::string>& arguments) {
   const Threads threads(threads_of(given));
   const bool as_json = given["json"].as<bool>();
   const std::string out = given.count("out") ? given["out"].as<std::string>() : as_json ? "" : "explain.png";
-  if (given.count("out") && !out.ends_with(".png"))
-    throw Error(fmt::format("{}: expected a name that ends in .png", out));
   const auto& paths = given["image"].as<std::vector<std::string>>();
   const auto& model_path = given["model"].as<std::string>();
   if (!out.empty()) {
     for (const std::string& path : paths) check_two_files("--out", out, "an image", path);
     check_two_files("--out", out, "--model", model_path);
-    nn::check_writable(out);
+    check_output(out, {".png"});
   }
 
   const nn::ModelFile file = nn::load_model(model_path);
   check_classifies(file.model, model_path);
   check_takes_images(file.model, model_path);
-  const int64_t classes = nn::class_count(file.model);
-  const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(classes) : file.class_names;
+  const std::vector<std::string> names = class_names_of(file);
   std::vector<int64_t> asked;
   if (given.count("class"))
     asked.assign(paths.size(),
@@ -209,9 +207,7 @@ int explain(const std::vector<std::string>& arguments) {
     const auto percent = [&](int64_t k) { return 100 * attribution.probability(at, k); };
     std::string title = fmt::format("{}: taken for {} ({:.2f}%)", paths[i], name(predicted), percent(predicted));
     if (c != predicted) title += fmt::format("; shown is what speaks for {} ({:.2f}%)", name(c), percent(c));
-    const Array image(TensorSpec{f32, file.model.sample_shape()}, images.storage(),
-                      contiguous_strides(file.model.sample_shape()),
-                      images.offset() + at * numel(file.model.sample_shape()));
+    const Array image = nn::cut(images, at, {0, 0, images.shape()[1], images.shape()[2]});
     nn::TileGrid grid{title, {{nn::image_of(image), "image"}}, static_cast<int64_t>(all.size()) + 1};
     json::object numbers;
     text += title + "\n";

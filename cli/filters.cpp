@@ -75,12 +75,11 @@ Plan plan_of(const po::variables_map& given, const nn::ModelFile& file, const nn
     throw Error(
         fmt::format("{}: the model has no convolutional layers; --layer and --class show what else it has", path));
   if (layer_given == class_given ? !classifies : !class_given) return plan;
-  const int64_t count = nn::class_count(file.model);
-  const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(count) : file.class_names;
+  const std::vector<std::string> names = class_names_of(file);
   if (class_given) {
     plan.classes = {named("--class", [&] { return nn::class_index(names, given["class"].as<std::string>()); })};
   } else {
-    for (int64_t c = 0; c < count; ++c) plan.classes.push_back(c);
+    for (int64_t c = 0; c < std::ssize(names); ++c) plan.classes.push_back(c);
   }
   for (const int64_t c : plan.classes) plan.class_names.push_back(names[static_cast<size_t>(c)]);
   return plan;
@@ -176,9 +175,8 @@ int filters(const std::vector<std::string>& arguments) {
     throw Error("--part says which part of the images, but there is no --data");
   const auto& path = given["model"].as<std::string>();
   const auto& out = given["out"].as<std::string>();
-  if (!out.ends_with(".png")) throw Error(fmt::format("{}: expected a name that ends in .png", out));
   if (given.count("image")) check_two_files("--out", out, "--image", given["image"].as<std::string>());
-  nn::check_writable(out);
+  check_output(out, {".png"});
   nn::MaximizeOptions ascent{.steps = given["steps"].as<int64_t>(), .seed = seed_of(given)};
   if (ascent.steps < 1) throw Error(fmt::format("--steps is {}, expected at least 1", ascent.steps));
 

@@ -47,9 +47,7 @@ int graph(const std::vector<std::string>& arguments) {
   const auto given = parse(arguments, options, {}, help_text, examples_text);
   if (!given) return ok;
   const auto& out = (*given)["out"].as<std::string>();
-  if (!out.ends_with(".dot") && !out.ends_with(".svg"))
-    throw Error(fmt::format("{}: expected a name that ends in .dot or .svg", out));
-  nn::check_writable(out);
+  check_output(out, {".dot", ".svg"});
   const Shape given_shape = given->count("input") ? parse_shape((*given)["input"].as<std::string>()) : Shape();
   const nn::Model model = model_to_look_at((*given)["model"].as<std::string>(), given_shape);
 

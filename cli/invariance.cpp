@@ -200,11 +200,7 @@ int invariance(const std::vector<std::string>& arguments) {
   const Threads threads(threads_of(given));
   std::string part = part_of(given);
   const std::string out = given.count("out") ? given["out"].as<std::string>() : "";
-  if (given.count("out")) {
-    if (!out.ends_with(".svg") && !out.ends_with(".html") && !out.ends_with(".json"))
-      throw Error(fmt::format("{}: expected a name that ends in .svg, .html or .json", out));
-    nn::check_writable(out);
-  }
+  if (given.count("out")) check_output(out, {".svg", ".html", ".json"});
   const bool per_class = given["per-class"].as<bool>();
   const auto& paths = given["model"].as<std::vector<std::string>>();
   std::vector<nn::ModelFile> files;

@@ -55,7 +55,7 @@ int predict(const std::vector<std::string>& arguments) {
   check_classifies(file.model, model_path);
   const auto& paths = (*given)["image"].as<std::vector<std::string>>();
   const int64_t classes = nn::class_count(file.model);
-  const std::vector<std::string> names = file.class_names.empty() ? nn::numbered_classes(classes) : file.class_names;
+  const std::vector<std::string> names = class_names_of(file);
   check_takes_images(file.model, model_path);
   const int64_t top = given->count("top") ? (*given)["top"].as<int64_t>() : std::min<int64_t>(3, classes);
   if (top < 1 || top > classes) throw Error(fmt::format("--top is {}, expected 1 … {}", top, classes));

@@ -56,7 +56,7 @@ int report(const std::vector<std::string>& arguments) {
   const Threads threads(threads_of(*given));
   std::string part = part_of(*given);
   const auto& out = (*given)["out"].as<std::string>();
-  check_report_file(out);
+  check_output(out, {".html"});
   const auto& path = (*given)["model"].as<std::string>();
   const nn::ModelFile file = nn::load_model(path);
   check_classifies(file.model, path);

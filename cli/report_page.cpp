@@ -60,9 +60,4 @@ std::string report_page(const boost::json::object& report) {
   }
 }
 
-void check_report_file(const std::string& path) {
-  if (!path.ends_with(".html")) throw Error(fmt::format("{}: expected a name that ends in .html", path));
-  nn::check_writable(path);
-}
-
 }  // namespace telaio::cli

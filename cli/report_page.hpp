@@ -11,7 +11,4 @@ namespace telaio::cli {
 /// that show it.
 std::string report_page(const boost::json::object& report);
 
-/// Error unless the name ends in .html and can be written.
-void check_report_file(const std::string& path);
-
 }  // namespace telaio::cli

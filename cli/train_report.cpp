@@ -21,7 +21,7 @@ TrainReport::TrainReport(const po::variables_map& given)
   for (const char* other : {"out", "history"})
     if (given.count(other))
       check_two_files("--report", path_, fmt::format("--{}", other), given[other].as<std::string>());
-  check_report_file(path_);
+  check_output(path_, {".html"});
 }
 
 void TrainReport::check(const nn::Dataset& data) const {
