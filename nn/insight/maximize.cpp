@@ -9,6 +9,7 @@
 #include <telaio/autograd/compile.hpp>
 #include <telaio/autograd/grad.hpp>
 #include <telaio/nn/data/sample_random.hpp>
+#include <telaio/nn/insight/sampling.hpp>
 #include <telaio/ops/binary.hpp>
 #include <telaio/ops/create.hpp>
 #include <telaio/ops/indexing.hpp>
@@ -23,47 +24,6 @@ namespace {
 
 constexpr double beta1 = 0.9, beta2 = 0.9;  // of Adam; few steps: a shorter memory than when training
 constexpr int64_t most_images = 1024;
-
-/// One warp of all images as ops: each pixel is the weighted sum of four.
-struct Sampling {
-  Array places;   // i64 [4,H·W]
-  Array weights;  // f32 [4,H·W]; 0 outside the image
-};
-
-Sampling sampling(const Affine& map, const ImageShape& shape) {
-  const int64_t pixels = shape.height * shape.width;
-  const Sampling made{Array({i64, {4, pixels}}), Array({f32, {4, pixels}})};
-  for (int64_t v = 0; v < shape.height; ++v)
-    for (int64_t u = 0; u < shape.width; ++u) {
-      const auto x = static_cast<double>(u), y = static_cast<double>(v);
-      const double from_x = map.xx * x + map.xy * y + map.x0, from_y = map.yx * x + map.yy * y + map.y0;
-      const double left = std::floor(from_x), top = std::floor(from_y);
-      for (int64_t corner = 0; corner < 4; ++corner) {
-        const double column = left + static_cast<double>(corner % 2), row = top + static_cast<double>(corner / 2);
-        const bool inside = column >= 0 && row >= 0 && column < static_cast<double>(shape.width) &&
-                            row < static_cast<double>(shape.height);
-        const double weight = (1 - std::abs(from_x - column)) * (1 - std::abs(from_y - row));
-        const int64_t at = corner * pixels + v * shape.width + u;
-        made.places.data<int64_t>()[at] =
-            inside ? static_cast<int64_t>(row) * shape.width + static_cast<int64_t>(column) : 0;
-        made.weights.data<float>()[at] = inside ? static_cast<float>(weight) : 0.0F;
-      }
-    }
-  return made;
-}
-
-Tensor sampled(const Tensor& x, const Tensor& places, const Tensor& weights) {
-  const int64_t pixels = x.dim(1) * x.dim(2);
-  const Tensor flat = reshape(x, {x.dim(0), pixels, x.dim(3)});
-  Tensor sum;
-  for (int corner = 0; corner < 4; ++corner) {
-    const Tensor place = reshape(slice(places, 0, corner, corner + 1), {pixels});
-    const Tensor weight = reshape(slice(weights, 0, corner, corner + 1), {pixels, 1});
-    const Tensor part = take(flat, place, 1) * weight;
-    sum = sum.defined() ? sum + part : part;
-  }
-  return reshape(sum, x.shape());
-}
 
 /// The lengths of all pixels' differences to the right and below, added up (Rudin et al. 1992); beyond the edge nothing
 /// differs.
@@ -96,11 +56,11 @@ class Ascent {
   /// `after_step` gets the steps that are done.
   void run(const Tensor& start, const Tensor& unit, const std::function<void(int64_t)>& after_step) {
     x_.assign(start);
-    m_.assign(zeros(start.shape()));
-    v_.assign(zeros(start.shape()));
+    forget();
     Draws draws(data_key(options_.seed, RandomPurpose::maximize, 0));
     const auto settled = static_cast<int64_t>(std::lround(options_.settling * static_cast<double>(options_.steps)));
-    const int64_t moving = options_.steps - settled;
+    const int64_t moving = options_.steps - settled, alone = moving + settled / 3;
+    int64_t begun = 0;
     for (int64_t i = 0; i < options_.steps; ++i) {
       Geometry geometry;
       double penalty = 1, rate = options_.rate;
@@ -111,15 +71,23 @@ class Ascent {
         geometry.zoom = 1 + draws.around(options_.zoom);
       } else {
         const double share = static_cast<double>(i - moving + 1) / static_cast<double>(settled);
-        penalty = std::max(0.0, 1 - 3 * share);
+        penalty = i < alone ? 1 - 3 * share : 0;
         rate *= 1 - 0.8 * share;
+        if (i == alone) {  // what was learnt of the penalties would hold back pixels that matter little
+          forget();
+          begun = i;
+        }
       }
-      const auto t = static_cast<double>(i + 1);
+      const auto t = static_cast<double>(i - begun + 1);
       rate *= std::sqrt(1 - std::pow(beta2, t)) / (1 - std::pow(beta1, t));
-      const Sampling at = sampling(affine(geometry, shape_), shape_);
-      step_(constant(at.places), constant(at.weights), unit, full({}, rate), full({}, penalty));
+      const Sampling seen = sampling(affine(geometry, shape_), shape_);
+      step_(seen.places, seen.weights, unit, full({}, rate), full({}, penalty));
       after_step(i + 1);
     }
+  }
+  void forget() {
+    m_.assign(zeros(m_.shape()));
+    v_.assign(zeros(v_.shape()));
   }
   Array images() const { return snapshot(x_).value().contiguous(); }
 
@@ -137,7 +105,7 @@ class Ascent {
   void step(const ImageModel& model, const Objective& objective, const Tensor& places, const Tensor& weights,
             const Tensor& unit, const Tensor& rate, const Tensor& penalty) {
     const Tensor x = x_.read(), m = m_.read(), v = v_.read();
-    const Tensor values = checked_values(objective, model.forward(sampled(x, places, weights)), unit);
+    const Tensor values = checked_values(objective, model.forward(sampled(x, {places, weights})), unit);
     Tensor g = cast(grad(sum(values), x), f32);
     // So that the penalties mean the same whatever the network's numbers are.
     g = g / (max(abs(g), {1, 2, 3}, true) + 1e-30);
