@@ -89,6 +89,84 @@ TEST_F(FiltersCommand, ShowsWhatLayersMakeOfAnImage) {
   EXPECT_NE(picture("maps.png").pixels, picture("other.png").pixels);
 }
 
+// One filter is bright where its upper left pixel is, less its lower right one; the other never responds.
+nn::Model two_filters(int64_t channels) {
+  const nn::Model model(nn::Sequential({nn::Conv2D{2, 3, "relu"}, nn::Flatten{}, nn::Dense{2}, nn::Softmax{}}),
+                        {8, 8, channels});
+  std::vector<float> weights(static_cast<size_t>(9 * channels * 2), 0.0F);
+  weights[0] = 1;
+  weights[static_cast<size_t>(8 * channels * 2)] = -1;
+  for (Variable variable : model.variables())
+    if (variable.name() == "conv1.weight") variable.assign(from_data(weights, {3, 3, channels, 2}));
+  return model;
+}
+using Colour = std::vector<int>;
+Colour colour(const nn::Image& image, int64_t x, int64_t y) {
+  const auto at = image.pixels.begin() + 3 * (y * image.width + x);
+  return {at[0], at[1], at[2]};
+}
+// Pictures begin with a margin of 8 pixels and a title of 26, less the margin; tiles are 64 pixels of a side or nearly
+// so.
+constexpr int64_t first_x = 8, first_y = 26;
+
+TEST_F(FiltersCommand, DrawsKernels) {
+  nn::save_model(path("grey.telaio"), {.model = two_filters(1)});
+  nn::save_model(path("colour.telaio"), {.model = two_filters(3)});
+  good("filters --model grey.telaio --steps 2 --layer conv1 --out grey.png");
+  good("filters --model colour.telaio --steps 2 --layer conv1 --out colour.png");
+  const nn::Image grey = picture("grey.png"), coloured = picture("colour.png");
+  const int64_t pixel = 21;  // of the three in a tile
+  EXPECT_EQ(colour(grey, first_x + 3, first_y + 3), (Colour{178, 24, 43}));
+  EXPECT_EQ(colour(grey, first_x + pixel + 3, first_y + 3), (Colour{255, 255, 255}));
+  EXPECT_EQ(colour(grey, first_x + 2 * pixel + 3, first_y + 2 * pixel + 3), (Colour{33, 102, 172}));
+  EXPECT_EQ(colour(grey, first_x + 3 * pixel + 8 + 3, first_y + 3), (Colour{255, 255, 255}));
+  EXPECT_EQ(colour(coloured, first_x + 3, first_y + 3), (Colour{255, 128, 128}));
+  EXPECT_EQ(colour(coloured, first_x + 2 * pixel + 3, first_y + 2 * pixel + 3), (Colour{0, 128, 128}));
+}
+
+TEST_F(FiltersCommand, DrawsMapsOnOneScale) {
+  nn::save_model(path("grey.telaio"), {.model = two_filters(1)});
+  std::vector<uint8_t> dot(64, 0);
+  dot[2 * 8 + 3] = 255;  // row 2, column 3: where unit (2, 3) of the map has its upper left pixel
+  folder_.put("dot.png", nn::encode_png({8, 8, 1, dot}));
+  good("filters --model grey.telaio --image dot.png --out maps.png");
+  const nn::Image maps = picture("maps.png");
+  EXPECT_EQ(colour(maps, first_x + 3 * 8 + 2, first_y + 2 * 8 + 2), (Colour{255, 255, 255}));
+  EXPECT_EQ(colour(maps, first_x + 2 * 8 + 2, first_y + 2 * 8 + 2), (Colour{0, 0, 0}));
+  const int64_t below = first_y + 64 + 8 + 26, pixel = 11;  // six pixels in a tile
+  EXPECT_EQ(colour(maps, first_x + 3 * pixel + 2, below + 2 * pixel + 2), (Colour{255, 255, 255}));
+  EXPECT_EQ(colour(maps, first_x + 4 * pixel + 2, below + 2 * pixel + 2), (Colour{0, 0, 0}));
+  const int64_t second = first_x + 6 * pixel + 8;  // all 0: the least of the layer
+  for (int64_t x = 0; x < 6; ++x)
+    EXPECT_EQ(colour(maps, second + x * pixel + 2, below + 2 * pixel + 2), (Colour{0, 0, 0})) << x;
+}
+
+TEST_F(FiltersCommand, DrawsPiecesOfImages) {
+  nn::save_model(path("grey.telaio"), {.model = two_filters(1), .class_names = {"a", "b"}});
+  for (int i = 0; i < 4; ++i) {
+    std::vector<uint8_t> dot(64, 0);
+    dot[static_cast<size_t>(8 * (i + 1) + i)] = static_cast<uint8_t>(100 + 40 * i);
+    folder_.put(fmt::format("dots/{}/{}.png", i % 2 ? "b" : "a", i), nn::encode_png({8, 8, 1, dot}));
+  }
+  const json::value root =
+      good_json("filters --model grey.telaio --steps 2 --layer conv1 --data dots --json --out all.png");
+  const json::value& pieces = root.at("layers").at(0).at("filters").at(0).at("pieces");
+  ASSERT_EQ(pieces.as_array().size(), 4U);
+  for (size_t k = 0; k < 4; ++k) {  // the brightest dot first, at the upper left pixel of what the unit sees
+    const auto dot = static_cast<int64_t>(3 - k);
+    EXPECT_EQ(pieces.at(k).at("row").as_int64(), dot + 1);
+    EXPECT_EQ(pieces.at(k).at("column").as_int64(), dot);
+    EXPECT_NEAR(pieces.at(k).at("value").as_double(), static_cast<double>(100 + 40 * dot) / 255, 1e-6);
+  }
+  const nn::Image all = picture("all.png");
+  const int64_t row = 63 + 8 + 14, grid = first_y + 2 * (row + 26);  // kernels, images, then pieces
+  for (int64_t k = 0; k < 4; ++k) {
+    const int64_t left = first_x + (k + 1) * (63 + 8), value = 100 + 40 * (3 - k);
+    EXPECT_EQ(colour(all, left + 3, grid + 3)[0], value) << k;
+    EXPECT_EQ(colour(all, left + 21 + 3, grid + 21 + 3)[0], 0) << k;
+  }
+}
+
 TEST_F(FiltersCommand, NamesWhatIsDead) {
   const nn::Model model(nn::network_named("cnn"), {28, 28, 1});
   std::vector<float> bias(32, 0.0F);
