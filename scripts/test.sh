@@ -12,7 +12,7 @@ CMakePresets.json, builds it in build/PRESET and runs all of its tests.
 
   release   g++, optimised, a shared library (the default)
   debug     g++, without optimisation
-  asan      g++, address and undefined-behaviour sanitizers
+  asan      clang++ 14, address and undefined-behaviour sanitizers, a static library
   clang     clang++ 14, optimised, a static library
 USAGE
 }
@@ -27,6 +27,7 @@ esac
 
 extra=()
 [[ $preset != clang ]] || extra=(clang-14)
+[[ $preset != asan ]] || extra=(clang-14 libclang-rt-14-dev)
 scripts/install_packages.sh "${extra[@]}"
 
 # Warnings are errors in CI; elsewhere another compiler's new warning should not stand in a user's way. Where nobody

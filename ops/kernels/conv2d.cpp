@@ -64,6 +64,7 @@ int64_t conv2d_scratch_bytes(const Conv2dGeometry& g) {
 template <class T>
 void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, void* scratch,
             const Epilogue<T>& epilogue) {
+  if (g.n == 0) return;  // what is empty has no address to count from
   if (is_depthwise(g)) return depthwise2d(g, image, filter, out);
   const GemmShape shape = forward_shape(g);
   for (int64_t group = 0; group < g.groups; ++group) {
@@ -167,6 +168,7 @@ void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_
 
 template <class T>
 void conv2d_input_grad(const Conv2dGeometry& g, const T* gy, const T* filter, T* gx, void* scratch) {
+  if (g.n == 0) return;
   if (is_depthwise(g)) return depthwise2d_input_grad(g, gy, filter, gx);
   for (int64_t group = 0; group < g.groups; ++group) {
     for (int64_t ry = 0; ry < g.stride_h; ++ry) {
@@ -185,6 +187,10 @@ int64_t conv2d_weight_grad_scratch_bytes(const Conv2dGeometry& g) {
 
 template <class T>
 void conv2d_weight_grad(const Conv2dGeometry& g, const T* image, const T* gy, T* gw, void* scratch) {
+  if (g.n == 0) {
+    std::fill_n(gw, g.kh * g.kw * (g.c / std::max<int64_t>(g.groups, 1)) * g.o, T(0));
+    return;
+  }
   if (is_depthwise(g)) return depthwise2d_weight_grad(g, image, gy, gw, scratch);
   const GemmShape shape = weight_grad_shape(g);
   for (int64_t group = 0; group < g.groups; ++group) {

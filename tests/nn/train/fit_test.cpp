@@ -396,7 +396,7 @@ TEST(Fit, MemoryIsBounded) {
   fit(trainer, examples, options);
   EXPECT_EQ(trainer.steps(), 4000);
   EXPECT_GT(sizes[100], 0);
-#ifndef __SANITIZE_ADDRESS__  // which holds back memory that was freed
+#ifndef TELAIO_SANITIZE  // which holds back memory that was freed
   EXPECT_LT(sizes.back() - sizes[100], 4096);
 #endif
 }

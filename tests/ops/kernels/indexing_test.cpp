@@ -1,5 +1,6 @@
 #include <telaio/ops/kernels/indexing.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <type_traits>
@@ -242,7 +243,8 @@ TEST(CopyBlock, ConcatenatesAndSplits) {
   for (const auto& [rows, left, right] : {std::array<int64_t, 3>{3, 5, 7}, {0, 3, 3}, {4, 0, 3}, {2, 900'001, 11}}) {
     const auto a = random_values<uint8_t>(rows * left, random), b = random_values<uint8_t>(rows * right, random);
     const int64_t pitch = left + right;
-    auto joined = unwritten<uint8_t>(rows * pitch);
+    // Without rows, too, the right part begins somewhere.
+    auto joined = unwritten<uint8_t>(std::max(rows * pitch, left));
     copy_block(rows, left, a.data(), left, joined.data(), pitch);
     copy_block(rows, right, b.data(), right, joined.data() + left, pitch);
     for (int64_t i = 0; i < rows * pitch; ++i) {
