@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -10,27 +9,19 @@
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/autograd/variable.hpp>
+#include <telaio/ops/kernels/finite.hpp>
 
 namespace telaio::nn {
 
 namespace {
 
-/// Whether some exponent has all bits set: NaN or infinity. Without branches, so that the compiler vectorises it.
-template <class T, class Bits>
+template <class T>
 bool any_special(const T* x, int64_t n) {
-  constexpr Bits exponent = std::is_same_v<T, float> ? Bits{0x7f80'0000} : static_cast<Bits>(0x7ff0'0000'0000'0000);
   std::atomic<bool> special = false;
   parallel_for(n, 1 << 17, [&](int64_t begin, int64_t end) {
-    Bits found = 0;
-    for (int64_t i = begin; i < end; ++i) found |= (std::bit_cast<Bits>(x[i]) & exponent) == exponent;
-    if (found) special.store(true, std::memory_order_relaxed);
+    if (!kernels::all_finite(x + begin, end - begin)) special.store(true, std::memory_order_relaxed);
   });
   return special;
-}
-
-bool any_special(DType dtype, const std::byte* x, int64_t n) {
-  return dtype == f32 ? any_special<float, uint32_t>(reinterpret_cast<const float*>(x), n)
-                      : any_special<double, uint64_t>(reinterpret_cast<const double*>(x), n);
 }
 
 /// Only where there is one: what it is.
@@ -45,8 +36,10 @@ std::string which(const T* x, int64_t n) {
 }
 
 std::string special_in(DType dtype, const std::byte* x, int64_t n) {
-  if (!any_special(dtype, x, n)) return "";
-  return with_float(dtype, [&]<class T>() { return which(reinterpret_cast<const T*>(x), n); });
+  return with_float(dtype, [&]<class T>() {
+    const T* values = reinterpret_cast<const T*>(x);
+    return any_special(values, n) ? which(values, n) : "";
+  });
 }
 
 class CheckFinite final : public Op {

@@ -1,9 +1,9 @@
 #include <telaio/ops/kernels/conv2d.hpp>
 #include <telaio/ops/kernels/conv2d_axes.hpp>
 #include <telaio/ops/kernels/conv2d_direct.hpp>
-#include <telaio/ops/kernels/conv2d_pool_parts.hpp>
 #include <telaio/ops/kernels/conv2d_windows.hpp>
 #include <telaio/ops/kernels/depthwise2d.hpp>
+#include <telaio/ops/kernels/finite.hpp>
 #include <telaio/ops/kernels/gemm.hpp>
 #include <telaio/ops/kernels/transpose.hpp>
 

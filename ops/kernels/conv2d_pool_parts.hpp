@@ -99,10 +99,6 @@ int64_t vector_lanes<float>();
 template <>
 int64_t vector_lanes<double>();
 
-/// Whether all values are finite.
-bool all_finite(const float* values, int64_t count);
-bool all_finite(const double* values, int64_t count);
-
 /// The slow roads, through conv2d.hpp, for every geometry; a block of images at a time.
 template <class T>
 int64_t dense_pool_scratch_bytes(const Conv2dPoolGeometry& g);

@@ -1,6 +1,7 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/ops/kernels/conv2d_pool_parts.hpp>
 #include <telaio/ops/kernels/conv2d_pool_planes.hpp>
+#include <telaio/ops/kernels/finite.hpp>
 #include <telaio/ops/kernels/simd_target.hpp>
 
 #include <algorithm>
