@@ -4,7 +4,7 @@
 #include <telaio/ops/kernels/conv2d_windows.hpp>
 #include <telaio/ops/kernels/depthwise2d.hpp>
 #include <telaio/ops/kernels/finite.hpp>
-#include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/kernels/gemm_packed.hpp>
 #include <telaio/ops/kernels/transpose.hpp>
 
 #include <algorithm>
@@ -82,7 +82,7 @@ void conv2d(const Conv2dGeometry& g, const T* image, const T* filter, T* out, vo
         const auto fill = [&](int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch) {
           for (int64_t p = 0; p < depth; ++p) std::copy_n(filter + (k0 + p) * g.o + n0, columns, dst + p * pitch);
         };
-        pack_panels<T>(shape.n, shape.k, gemm_block_depth<T>, fill, static_cast<T*>(scratch));
+        pack_panels<T>(0, shape.k, 0, shape.n, gemm_block_depth<T>, fill, static_cast<T*>(scratch));
         packed = static_cast<const T*>(scratch);
       }
       multiply_windows<T>({windows, g.n, shape.n, packed, may_skip_padding(g, filter), locate_out, epilogue});
@@ -104,8 +104,11 @@ int64_t conv2d_input_grad_scratch_bytes(const Conv2dGeometry& g) {
   if (is_depthwise(g)) return 0;
   int64_t bytes = 0;
   for (int64_t ry = 0; ry < g.stride_h; ++ry) {
-    for (int64_t rx = 0; rx < g.stride_w; ++rx)
-      bytes = std::max(bytes, gemm_scratch_bytes<T>(input_grad_shape(g, grad_rows(g, ry), grad_columns(g, rx))));
+    for (int64_t rx = 0; rx < g.stride_w; ++rx) {
+      const GemmShape shape = input_grad_shape(g, grad_rows(g, ry), grad_columns(g, rx));
+      bytes =
+          std::max({bytes, gemm_scratch_bytes<T>(shape), packed_elements<T>(shape.n, shape.k) * int64_t{sizeof(T)}});
+    }
   }
   return bytes;
 }
@@ -150,7 +153,7 @@ void input_grad_class(const Conv2dGeometry& g, int64_t group, int64_t ry, int64_
           std::copy_n(filter + ((i * g.kw + j) * channels + c) * g.o + group * outs, outs, column);
         }
     } else {
-      pack_panels<T>(shape.n, shape.k, gemm_block_depth<T>, fill_filter, static_cast<T*>(scratch));
+      pack_panels<T>(0, shape.k, 0, shape.n, gemm_block_depth<T>, fill_filter, static_cast<T*>(scratch));
     }
     return multiply_windows<T>(
         {windows, g.n, shape.n, static_cast<const T*>(scratch), may_skip_padding(g, filter), locate_gx});

@@ -14,6 +14,9 @@ template <class T>
 constexpr int64_t room_elements = 160 * 1024 / sizeof(T);
 // Rows of a register tile that are a multiple of this apart share a few lines of the first-level cache.
 constexpr int64_t same_lines_bytes = 4096;
+// Positions in a group that are multiplied with the panels of a gradient: one as deep stays in the nearest cache.
+template <class T>
+constexpr int64_t most_positions = 1024 / sizeof(T);
 constexpr int64_t most_tasks = 64, most_copying_tasks = 16, narrowest_task = 128, most_parts = 16;
 constexpr int64_t most_partial_bytes = 4 << 20;
 // Rows of a transposed product that are multiplied with a panel while it is in the nearest cache.
@@ -225,7 +228,7 @@ struct TransposedPlan {
   template <class T>
   static TransposedPlan make(const Windows<T>& w, int64_t images, int64_t n) {
     TransposedPlan plan{};
-    plan.groups = Groups::make<T>(w, gemm_block_depth<T>);
+    plan.groups = Groups::make<T>(w, most_positions<T>);
     plan.units = images * plan.groups.count;
     const int64_t m = w.row_size();
     const double products = static_cast<double>(images * w.y.positions * w.x.positions) * static_cast<double>(m * n);
@@ -279,7 +282,7 @@ void add_units(const Windows<T>& w, const TransposedPlan& plan, int64_t n, const
 
 template <class T>
 bool is_direct_transposed(const Windows<T>& w) {
-  return is_direct(w) && w.x.positions <= gemm_block_depth<T>;
+  return is_direct(w) && w.x.positions <= most_positions<T>;
 }
 
 template <class T>

@@ -1,4 +1,5 @@
 #include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/kernels/gemm_packed.hpp>
 
 #include <algorithm>
 
@@ -54,13 +55,6 @@ struct Plan {
   int64_t partial_elements(const GemmShape& s) const { return parts > 1 ? parts * s.m * s.n : 0; }
 };
 
-template <class T>
-void pack_panel(const FillB<T>& fill_b, int64_t k0, int64_t depth, int64_t n0, int64_t columns, int64_t width, T* dst) {
-  fill_b(k0, depth, n0, columns, dst, width);
-  for (int64_t p = 0; columns < width && p < depth; ++p)
-    std::fill(dst + p * width + columns, dst + (p + 1) * width, T(0));
-}
-
 // The product of a block of A with rows k0.. and columns n0.. of a B that nobody else needs: packed a panel at a time.
 template <class T>
 void multiply_and_pack(BlockProduct<T> product, const GemmOperands<T>& operands, int64_t k0, int64_t n0) {
@@ -70,15 +64,15 @@ void multiply_and_pack(BlockProduct<T> product, const GemmOperands<T>& operands,
   for (; n0 < end; n0 += width) {
     product.n = std::min(width, end - n0);
     product.c_column = n0;
-    pack_panel(operands.fill_b, k0, product.run_length, n0, product.n, width, panel);
+    pack_panels(k0, product.run_length, n0, product.n, product.run_length, operands.fill_b, panel);
     multiply_block(product);
   }
 }
 
 // One task: rows m0.., columns n0.. of C, summed over part `part` of k, into C itself or into a partial product.
 template <class T>
-void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, const T* packed, T* partial,
-              int64_t part, int64_t m0, int64_t n0) {
+void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& operands, T* partial, int64_t part,
+              int64_t m0, int64_t n0) {
   alignas(scratch_alignment) T a[gemm_block_pitch<T> * gemm_block_depth<T>];
   const T* a_rows[gemm_block_rows];
   T* c_rows[gemm_block_rows];
@@ -98,26 +92,21 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
                             .a_rows = a_rows,
                             .a_step = a_step,
                             .b = nullptr,
-                            .b_panel_step = s.k * plan.panel,
                             .b_row_step = plan.panel,
                             .c_rows = c_rows,
                             .c_column = n0,
                             .accumulate = block > first};
     if (plan.parts == 1 && block + 1 == last) product.epilogue = operands.epilogue;
-    // What this thread is likely to need next: further rows of B, or the next task's columns.
-    const bool more_rows = block + 1 < last, more_columns = n0 + columns < s.n;
-    const int64_t next_k = more_rows ? k0 + depth : first * plan.depth, next_n = more_rows ? n0 : n0 + columns;
     if (operands.b != nullptr) {
+      // What this thread is likely to need next: further rows of B, or the next task's columns.
+      const bool more_rows = block + 1 < last, more_columns = n0 + columns < s.n;
+      const int64_t next_k = more_rows ? k0 + depth : first * plan.depth, next_n = more_rows ? n0 : n0 + columns;
       product.b = operands.b + k0 * operands.b_row_stride + n0;
       product.b_row_step = operands.b_row_stride;
       if (more_rows || more_columns) product.b_after = operands.b + next_k * operands.b_row_stride + next_n;
       multiply_block_in_place(product);
-    } else if (packed == nullptr) {
-      multiply_and_pack(product, operands, k0, n0);
     } else {
-      product.b = packed + n0 * s.k + k0 * plan.panel;
-      if (more_rows || more_columns) product.b_after = packed + next_n * s.k + next_k * plan.panel;
-      multiply_block(product);
+      multiply_and_pack(product, operands, k0, n0);
     }
   }
 }
@@ -139,24 +128,6 @@ void add_parts(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& o
 }
 
 }  // namespace
-
-template <class T>
-int64_t packed_elements(int64_t n, int64_t k) {
-  return round_up(n, micro_tile<T>().columns) * k;
-}
-
-template <class T>
-void pack_panels(int64_t n, int64_t k, int64_t most_depth, const FillB<T>& fill_b, T* packed) {
-  const int64_t width = micro_tile<T>().columns, panels = divide_up(n, width), blocks = divide_up(k, most_depth);
-  const int64_t grain = grain_for(static_cast<double>(most_depth * width));
-  parallel_for(panels * blocks, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t n0 = i % panels * width, k0 = i / panels * most_depth;
-      const int64_t depth = std::min(most_depth, k - k0), columns = std::min(width, n - n0);
-      pack_panel(fill_b, k0, depth, n0, columns, width, packed + n0 * k + k0 * width);
-    }
-  });
-}
 
 template <class T>
 void multiply_block_in_place(BlockProduct<T> product) {
@@ -183,12 +154,22 @@ void multiply_block_in_place(BlockProduct<T> product) {
   multiply_block(product);
 }
 
+namespace {
+
+// Where packing pays, which is done before any product.
+template <class T>
+bool is_packed(const GemmShape& s, const Plan<T>& plan, bool b_in_memory) {
+  return !b_in_memory && s.m > gemm_copied_rows && plan.parts == 1;
+}
+
+}  // namespace
+
 template <class T>
 int64_t gemm_scratch_bytes(const GemmShape& s, bool b_in_memory) {
   if (s.m == 0 || s.n == 0 || s.k == 0) return 0;
   const Plan<T> plan(s);
-  return round_up(b_in_memory ? 0 : packed_elements<T>(s.n, s.k) * sizeof(T), scratch_alignment) +
-         round_up(plan.partial_elements(s) * sizeof(T), scratch_alignment);
+  const int64_t packed = is_packed(s, plan, b_in_memory) ? gemm_packed_scratch_bytes<T>(s) : 0;
+  return std::max(packed, plan.partial_elements(s) * int64_t{sizeof(T)});
 }
 
 template <class T>
@@ -204,11 +185,8 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
     return;
   }
   const Plan<T> plan(s, operands.most_rows, operands.narrowest_task);
-  const bool pack_once = operands.b == nullptr && plan.row_tasks > 1;
-  const int64_t elements = pack_once ? packed_elements<T>(s.n, s.k) : 0;
-  T* packed = pack_once ? static_cast<T*>(scratch) : nullptr;
-  T* partial = plan.parts > 1 ? static_cast<T*>(scratch) + round_up(elements, scratch_alignment / sizeof(T)) : nullptr;
-  if (pack_once) pack_panels<T>(s.n, s.k, operands.fill_depth, operands.fill_b, packed);
+  if (is_packed(s, plan, operands.b != nullptr)) return gemm_packed(s, operands, scratch);
+  T* const partial = plan.parts > 1 ? static_cast<T*>(scratch) : nullptr;
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
   const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);
@@ -216,18 +194,16 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
   parallel_for(tiles * plan.parts, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t tile = task % tiles;  // neighbouring tasks share a part of k, hence of B, in the cache
-      run_task(s, plan, operands, packed, partial, task / tiles, tile / plan.column_tasks * plan.rows,
+      run_task(s, plan, operands, partial, task / tiles, tile / plan.column_tasks * plan.rows,
                tile % plan.column_tasks * plan.columns);
     }
   });
   if (partial) add_parts(s, plan, operands, partial);
 }
 
-#define TELAIO_INSTANTIATE(T)                                                \
-  template int64_t packed_elements<T>(int64_t, int64_t);                     \
-  template void pack_panels(int64_t, int64_t, int64_t, const FillB<T>&, T*); \
-  template void multiply_block_in_place(BlockProduct<T>);                    \
-  template int64_t gemm_scratch_bytes<T>(const GemmShape&, bool);            \
+#define TELAIO_INSTANTIATE(T)                                     \
+  template void multiply_block_in_place(BlockProduct<T>);         \
+  template int64_t gemm_scratch_bytes<T>(const GemmShape&, bool); \
   template void gemm(const GemmShape&, const GemmOperands<T>&, void*);
 TELAIO_INSTANTIATE(float)
 TELAIO_INSTANTIATE(double)

@@ -1,10 +1,11 @@
 // Matrix multiply: a blocked driver that convolutions share, and the products of plain matrices.
 //
-// The driver follows GotoBLAS and BLIS (Van Zee and van de Geijn, "BLIS", ACM TOMS 41:3, 2015): panels of B as wide as
-// the register tile pass by a cache-sized block of A; each task owns some rows and columns of C. Unlike there, B is not
-// packed beforehand where its rows are contiguous: the first tile of rows packs a panel in passing, which costs two
-// stores beside some twenty multiply-adds and saves a pass through memory; but for rows that are pages apart, which
-// many rows of A need. Operands come through callbacks, so they need not exist as matrices.
+// The driver follows GotoBLAS and BLIS (Van Zee and van de Geijn, "BLIS", ACM TOMS 41:3, 2015), in two ways. Few rows
+// of A: panels of B as wide as the register tile pass by a cache-sized block of A; each task owns some rows and columns
+// of C. Unlike there, B is not packed beforehand where its rows are contiguous: the first tile of rows packs a panel in
+// passing, which costs two stores beside some twenty multiply-adds and saves a pass through memory. Many rows, and a B
+// whose rows are pages apart or no rows in memory: a block of B is packed (gemm_packed.hpp), and rows of A pass by it.
+// Operands come through callbacks, so they need not exist as matrices.
 //
 // NaN and infinity propagate: no zero is skipped, and padding never meets an element that is stored.
 #pragma once
@@ -42,7 +43,7 @@ struct GemmOperands {
   FillB<T> fill_b;
   /// Writes the addresses of C's rows m0 .. m0+rows, each n contiguous elements; they need not be evenly spaced.
   FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;
-  /// The most rows that fill_b is asked for at a time when all of B is packed, of one panel after another.
+  /// The most rows that fill_b is asked for at a time when a block of B is packed, of one panel after another.
   int64_t fill_depth = gemm_block_depth<T>;
   Epilogue<T> epilogue = {};
 };
@@ -55,7 +56,7 @@ int64_t rows_of_block(BlockOrder order, int64_t rows, const T* block, const T** 
   return order == BlockOrder::row_major ? 1 : gemm_block_pitch<T>;
 }
 
-/// Bytes of scratch that gemm needs: the packed copy of B where that is not in memory, and, when a long k is split, the
+/// Bytes of scratch that gemm needs: a packed block of B where that is not in memory, and, when a long k is split, the
 /// partial products.
 template <class T>
 int64_t gemm_scratch_bytes(const GemmShape& shape, bool b_in_memory = false);
@@ -65,13 +66,6 @@ int64_t gemm_scratch_bytes(const GemmShape& shape, bool b_in_memory = false);
 template <class T>
 void gemm(const GemmShape& shape, const GemmOperands<T>& operands, void* scratch);
 
-/// What the driver is made of, for others that multiply blocks. Packs B, [k, n], into panels k deep, one behind the
-/// other, of packed_elements(n, k) in all; fill_b is asked for a panel's width and at most most_depth rows at a time,
-/// then for the same rows of the next panel.
-template <class T>
-int64_t packed_elements(int64_t n, int64_t k);
-template <class T>
-void pack_panels(int64_t n, int64_t k, int64_t most_depth, const FillB<T>& fill_b, T* packed);
 /// multiply_block for a B in memory, from product.b on, whose contiguous rows are product.b_row_step apart;
 /// b_panel_step and b_copy are ignored. At most gemm_block_depth columns of A.
 template <class T>

@@ -36,15 +36,18 @@ void prefetch(const void* address) { __builtin_prefetch(address, 0, 2); }
 template <class T>
 struct Panel {
   const T* b;
-  T* copy;         // where the first tile puts the panel's rows side by side; null where they are
-  const T* ahead;  // null for nothing
-  bool few_tiles;
+  T* copy = nullptr;         // where the first tile puts the panel's rows side by side; null where they are
+  const T* ahead = nullptr;  // null for nothing
+  bool few_tiles = false;
 };
 
 // What a tile does beside the multiply-adds, which takes units from them: as little as may be. The first one of a panel
 // finds its rows b_row_step apart and copies them. As few lines can be on their way at a time, the second one asks for
-// half of the next panel, the third for the rest; or the first for all where there are few.
-enum class Task { first, asking, other };
+// half of the next panel, the third for the rest; or the first for all where there are few. A streaming one has its
+// rows of A in the first-level cache and asks for what it takes of B next.
+enum class Task { first, asking, streaming, other };
+// Rows of B from what a streaming tile takes to what it asks for: some hundred cycles.
+constexpr int rows_ahead = 8;
 
 // The first columns of a tile, one by one: kept apart, since every tile needs it.
 template <class T>
@@ -110,6 +113,10 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       if constexpr (task == Task::asking) {
         prefetch(ahead);
         ahead += b_step;
+      }
+      if constexpr (task == Task::streaming) {  // b is a row further already
+        HWY_UNROLL(4)
+        for (int v = 0; v < vectors; ++v) __builtin_prefetch(b + ((rows_ahead - 1) * tile_vectors + v) * lanes, 0, 3);
       }
       HWY_UNROLL(16)
       for (int r = 0; r < rows; ++r) {
@@ -186,11 +193,32 @@ void MultiplyRows(const BlockProduct<T>& block, int64_t end, Panel<T>& panel, in
   }
 }
 
+// Rows i.. of A in tiles of `rows` rows and below, each with all panels.
+template <int rows, class T>
+void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>()), width = tile_vectors * lanes;
+  constexpr Task task = rows == tile_rows ? Task::streaming : Task::other;
+  for (; i + rows <= end; i += rows) {
+    for (int64_t j = 0; j < block.n; j += width) {
+      const Panel<T> panel{.b = block.b + j / width * block.b_panel_step};
+      const int64_t columns = std::min(width, block.n - j);
+      const auto tile =
+          columns > lanes ? MultiplyTile<rows, tile_vectors, task, T> : MultiplyTile<rows, 1, Task::other, T>;
+      tile(block, block.a_rows + i, panel, block.c_rows + i, block.c_column + j, columns);
+    }
+  }
+  if constexpr (rows > 1) {
+    constexpr int fewer = rows > half_rows ? half_rows : rows / 2;
+    if (i < block.m) StreamPanels<fewer>(block, block.m, i);
+  }
+}
+
 template <class T>
 void MultiplyBlock(const BlockProduct<T>& block) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   constexpr int64_t width = tile_vectors * lanes;
   static_assert(width <= widest_micro_tile<T>);
+  if (block.rows_first) return StreamPanels<tile_rows>(block, WholeTiles(block.m) * tile_rows, 0);
   int64_t j = 0;
   // The sums of a single row would wait for one another: where panels lie side by side, two at a time.
   if (block.m == 1 && block.b_panel_step == width) {

@@ -5,13 +5,12 @@
 
 namespace telaio::kernels {
 
-/// The largest block of A: its rows, fewer where they are copied, and its columns for each type. A copy takes up to 144
-/// KB, lives on the stack of the task that fills it and stays in the second-level cache while the panels of B pass by;
-/// a panel of B as deep as the block takes 32 KB on AVX-512, which the first-level cache holds beside a register tile's
-/// rows of A.
+/// The largest block of A: its rows, fewer where they are copied, and its columns for each type. A copy takes up to 180
+/// KB, lives on the stack of the task that fills it and stays in the second-level cache while the panels of B pass by.
+/// As deep as that, a panel of B takes 40 KB on AVX-512, a register tile's rows of A 18.
 inline constexpr int64_t gemm_block_rows = 256, gemm_copied_rows = 128;
 template <class T>
-inline constexpr int64_t gemm_block_depth = 1024 / sizeof(T);
+inline constexpr int64_t gemm_block_depth = 1280 / sizeof(T);
 /// From a column of a copied block to the next: an odd number of lines, so that they lie in all sets of a cache.
 template <class T>
 inline constexpr int64_t gemm_block_pitch = gemm_copied_rows + 64 / sizeof(T);
@@ -68,6 +67,9 @@ struct BlockProduct {
   const T* b;
   int64_t b_panel_step = 0, b_row_step;
   T* b_copy = nullptr;
+  /// Tile after tile of rows passes by all panels, which lie side by side in the second-level cache, not panel after
+  /// panel by all rows: then a tile's rows of A stay in the first-level cache, half the size of a panel.
+  bool rows_first = false;
   const T* b_after = nullptr;  ///< a panel that will be needed next, its rows as far apart; null if none is known
   T* const* c_rows;
   int64_t c_column;

@@ -28,13 +28,13 @@ struct BatchPlan {
 
 // Copies a block of A as its rows lie.
 template <class T>
-void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* dst) {
+void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, int64_t depth, int64_t next, T* dst) {
   const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
   for (int64_t i = 0; i < rows; ++i, src += a.row_stride, dst += gemm_block_depth<T>) {
     if (a.column_stride == 1) {
       std::copy_n(src, depth, dst);
-      // What the next block takes of this row, while this one is multiplied: it is on a page of its own.
-      for (int64_t p = 0; p < depth; p += 64 / int64_t{sizeof(T)}) __builtin_prefetch(src + depth + p, 0, 2);
+      // What the next block takes, `next` elements further, while this one is multiplied: each row is on its own page.
+      for (int64_t p = 0; p < depth; p += 64 / int64_t{sizeof(T)}) __builtin_prefetch(src + next + p, 0, 2);
     } else {
       for (int64_t p = 0; p < depth; ++p) dst[p] = src[p * a.column_stride];
     }
@@ -51,6 +51,8 @@ constexpr int64_t most_pages = 128;
 constexpr int64_t narrowest_task = 64, copying_task = 128;
 // Rows that are packed side by side: as many as a core reads at a time.
 constexpr int64_t few_rows = 16;
+// Rows of A for which to pack a B that is in memory.
+constexpr int64_t many_rows = 1024;
 
 int64_t offset_of(int64_t index, const Extents& batch) {
   int64_t offset = 0;
@@ -78,6 +80,10 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const int64_t task = in_place                            ? narrowest_task
                        : order == BlockOrder::column_major ? copying_task
                                                            : std::max<int64_t>(1024, shape.n / 2);
+  // Rows on pages of their own are read many times faster if each is read as a whole, and once. Elsewhere to pack takes
+  // as long as to multiply with some thirty rows, and saves most where k is long.
+  const bool far_apart = b.row_stride * sizeof(T) >= same_lines_bytes && shape.m > 2 * gemm_block_rows;
+  const bool packs = far_apart || (shape.m >= many_rows && shape.k > most_pages);
   const auto locate_a = [&](int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows) {
     const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
     if (in_place) {
@@ -85,7 +91,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
       return a.column_stride;
     }
     if (order == BlockOrder::row_major) {
-      copy_block(a, m0, rows, k0, depth, block);
+      copy_block(a, m0, rows, k0, depth, packs ? rows * a.row_stride : depth, block);
     } else {
       for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * a.column_stride, rows, block + p * gemm_block_pitch<T>);
     }
@@ -103,9 +109,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const auto locate_c = [&](int64_t m0, int64_t rows, T** c_rows) {
     for (int64_t i = 0; i < rows; ++i) c_rows[i] = c + (m0 + i) * shape.n;
   };
-  // Rows on pages of their own are read many times faster if each is read as a whole, and once.
-  const bool far_apart = b.row_stride * sizeof(T) >= same_lines_bytes && shape.m > 2 * gemm_block_rows;
-  const T* b_rows = b.column_stride == 1 && !far_apart ? b.data : nullptr;
+  const T* b_rows = b.column_stride == 1 && !packs ? b.data : nullptr;
   const int64_t fill_depth = b.column_stride == 1 ? few_rows : gemm_block_depth<T>;
   gemm<T>(shape,
           {locate_a, in_place ? gemm_block_rows : gemm_copied_rows, task, b_rows, b.row_stride, fill_b, locate_c,

@@ -80,8 +80,9 @@ TEST(BiasRelu, IsPartOfAMatrixProduct) {
 
 TEST(BiasRelu, OfAMatrixProductHasTheBitsOfItsOps) {
   // One row and few; whole tiles and parts of them; one block along k, several, and cut into parts.
-  for (const Product& p : {Product{1, 7, 10}, Product{1, 300, 64}, Product{3, 784, 33}, Product{14, 16, 32},
-                           Product{17, 300, 40}, Product{130, 520, 96}, Product{300, 20, 7}, Product{16, 40000, 16}}) {
+  for (const Product& p :
+       {Product{1, 7, 10}, Product{1, 300, 64}, Product{3, 784, 33}, Product{14, 16, 32}, Product{17, 300, 40},
+        Product{130, 520, 96}, Product{300, 20, 7}, Product{16, 40000, 16}, Product{1030, 400, 20}}) {
     SCOPED_TRACE(::testing::Message() << p.m << "x" << p.k << "x" << p.n);
     for (DType dtype : {f32, f64}) {
       expect_same_bits(dense, operands(p, dtype));

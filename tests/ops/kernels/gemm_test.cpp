@@ -99,16 +99,40 @@ TYPED_TEST(Matmul, OfEveryTileEdgeIsExact) {
   });
 }
 
-// Whose B is packed beforehand, a few rows of all panels at a time: many rows of A, rows of B on pages of their own.
-TYPED_TEST(Matmul, OfRowsFarApartIsExact) {
+// Whose B is packed a block at a time: many rows of A, and rows of B on pages of their own, or a long k.
+TYPED_TEST(Matmul, OfManyRowsIsExact) {
   using T = TypeParam;
   for_each_simd_target([] {
     Random random(2);
-    for (const int64_t n : {int64_t{1030}, int64_t{1024}}) {
-      const GemmShape s{2 * gemm_block_rows + 5, n, 37};
-      const std::vector<T> a = random.whole_numbers<T>(s.m * s.k), b = random.whole_numbers<T>(s.k * n);
-      ASSERT_EQ(run(s, a, b), naive<T>(s, {a.data(), s.k, 1}, {b.data(), n, 1})) << n;
+    for (const GemmShape& s : {GemmShape{517, 1030, 37}, GemmShape{517, 1024, 5}, GemmShape{1029, 40, 700}}) {
+      const std::vector<T> a = random.whole_numbers<T>(s.m * s.k), b = random.whole_numbers<T>(s.k * s.n);
+      ASSERT_EQ(run(s, a, b), naive<T>(s, {a.data(), s.k, 1}, {b.data(), s.n, 1})) << s.m << "," << s.n << "," << s.k;
     }
+  });
+}
+
+// Several blocks along both n and k, from a B that lies transposed.
+TYPED_TEST(Matmul, OfManyBlocksIsExactInEveryLayout) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(4);
+    const GemmShape s{131, 1061, 390};
+    const std::vector<T> a = random.whole_numbers<T>(s.m * s.k), b = random.whole_numbers<T>(s.k * s.n);
+    const MatrixView<T> columns{b.data(), 1, s.k};
+    for (const MatrixView<T>& rows : {MatrixView<T>{a.data(), s.k, 1}, MatrixView<T>{a.data(), 1, s.m}})
+      ASSERT_EQ(run<T>(s, rows, columns), naive<T>(s, rows, columns)) << rows.row_stride;
+  });
+}
+
+// Many rows are multiplied in another order of tiles, by the same chains of multiply-adds; unless k is cut into parts.
+TYPED_TEST(Matmul, OfFewRowsHasTheBitsOfThoseAmongMany) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(8);
+    const GemmShape few{29, 200, 700}, many{1030, few.n, few.k};
+    const std::vector<T> a = random.reals<T>(many.m * many.k), b = random.reals<T>(many.k * many.n),
+                         c = run(many, a, b);
+    EXPECT_TRUE(same_bits(run(few, a, b), std::vector<T>(c.begin(), c.begin() + few.m * few.n)));
   });
 }
 
@@ -156,7 +180,8 @@ TYPED_TEST(Matmul, ErrsNoMoreThanSummationMay) {
 TYPED_TEST(Matmul, GivesTheSameBitsOnOneAndManyThreads) {
   using T = TypeParam;
   Random random(3);
-  for (const GemmShape& s : {GemmShape{300, 500, 300}, GemmShape{100, 60, 30'000}, GemmShape{3, 2000, 2000}}) {
+  for (const GemmShape& s :
+       {GemmShape{300, 500, 300}, GemmShape{530, 1100, 500}, GemmShape{100, 60, 30'000}, GemmShape{3, 2000, 2000}}) {
     const std::vector<T> a = random.reals<T>(s.m * s.k), b = random.reals<T>(s.k * s.n);
     std::vector<T> one, many;
     with_threads(1, [&] { one = run(s, a, b); });

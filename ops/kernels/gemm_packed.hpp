@@ -1,0 +1,23 @@
+// Products with a packed block of B: in the second-level cache, while many rows of A pass by it.
+#pragma once
+
+#include <telaio/ops/kernels/gemm.hpp>
+
+namespace telaio::kernels {
+
+/// Packs B[k0 .. k0+depth, n0 .. n0+n] into panels as wide as the register tile, one behind the other, of
+/// packed_elements(n, depth) in all, with zeros beyond n; fill_b is asked for a panel's width and at most most_depth
+/// rows at a time, then for the same rows of the next panel.
+template <class T>
+int64_t packed_elements(int64_t n, int64_t depth);
+template <class T>
+void pack_panels(int64_t k0, int64_t depth, int64_t n0, int64_t n, int64_t most_depth, const FillB<T>& fill_b,
+                 T* packed);
+
+/// gemm, where that decides for it: k > 0, operands.b is ignored.
+template <class T>
+int64_t gemm_packed_scratch_bytes(const GemmShape& shape);
+template <class T>
+void gemm_packed(const GemmShape& shape, const GemmOperands<T>& operands, void* scratch);
+
+}  // namespace telaio::kernels
