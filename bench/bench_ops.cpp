@@ -103,8 +103,10 @@ std::vector<Case> cases() {
       {"permutation", {key}, [](X x) { return permutation(60'000, x[0]); }},
 
       {"matmul_256", {{{256, 256}}, {{256, 256}}}, product},
+      {"matmul_512", {{{512, 512}}, {{512, 512}}}, product},
       {"matmul_1024", {square_matrix, square_matrix}, product},
       {"matmul_1024_transposed", {square_matrix, square_matrix}, [](X x) { return matmul(x[0], transpose(x[1])); }},
+      {"matmul_2048", {{{2048, 2048}}, {{2048, 2048}}}, product},
       {"matmul_dense_128x784x512", {{{128, 784}}, {{784, 512}}}, product},
       {"matmul_row_vector", {{{1024}}, square_matrix}, product},
       {"matmul_batch_64x32x64x64", {{{64, 32, 64}}, {{64, 64, 64}}}, product},

@@ -10,9 +10,6 @@ constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 constexpr int64_t scratch_alignment = 64;
 
-// Multiply-adds that a core with two 512-bit units does in 100k cycles: a task's worth of work.
-template <class T>
-constexpr double task_products = 100'000.0 * 2 * 64 / sizeof(T);
 // More tasks than this do not balance better; partial products cost memory, so a long k is cut last and into few parts,
 // as many as if the other tasks were no smaller than this.
 constexpr int64_t most_tasks = 64, most_parts = 16, part_rows = 64, part_columns = 64;
@@ -36,7 +33,7 @@ struct Plan {
 
     const double products =
         static_cast<double>(std::max(s.m, few_rows)) * static_cast<double>(s.n) * static_cast<double>(s.k);
-    const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, products / task_products<T>));
+    const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, products / gemm_task_products<T>));
     const int64_t most_columns = std::max<int64_t>(s.n / (s.m <= few_rows ? panel : narrowest_task), 1);
     // Blocks of A as large as may be, so that a panel of B serves many rows, or smaller ones for more tasks.
     row_tasks = divide_up(s.m, most_rows);
@@ -189,7 +186,7 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
   T* const partial = plan.parts > 1 ? static_cast<T*>(scratch) : nullptr;
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
-  const auto grain = std::max<int64_t>(static_cast<int64_t>(task_products<T> / products), 1);
+  const auto grain = std::max<int64_t>(static_cast<int64_t>(gemm_task_products<T> / products), 1);
   const int64_t tiles = plan.row_tasks * plan.column_tasks;
   parallel_for(tiles * plan.parts, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {

@@ -1,5 +1,7 @@
 #include <telaio/ops/kernels/gemm_packed.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace telaio::kernels {
@@ -8,23 +10,31 @@ namespace {
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
-// A block of B takes up to 1.3 MB, most of a second-level cache.
-template <class T>
-constexpr int64_t most_columns = 4096 / sizeof(T);
+// What a block of B takes: most of a core's second-level cache, where the system says how large that is. The bits of a
+// product do not depend on it.
+int64_t block_bytes() {
+  static const int64_t bytes = [] {
+    int64_t cache = 1 << 20;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    if (const long known = sysconf(_SC_LEVEL2_CACHE_SIZE); known > 0) cache = known;
+#endif
+    return std::clamp<int64_t>(cache, 512 << 10, 4 << 20) * 5 / 8;
+  }();
+  return bytes;
+}
 // Register tiles of rows of A that are found at a time.
 constexpr int64_t tiles_at_a_time = 2;
-// Multiply-adds that a core with two 512-bit units does in 100k cycles: a task's worth of work.
-template <class T>
-constexpr double task_products = 100'000.0 * 2 * 64 / sizeof(T);
 
-// Blocks of B, as many elements each as may be. Their depth is the order of additions, so it follows from k alone.
+// Blocks of B, all as large as may be. Their depth is the order of additions, so it follows from k alone.
 template <class T>
 struct Blocks {
   int64_t depth, columns;
 
-  explicit Blocks(const GemmShape& s)
-      : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))),
-        columns(round_up(divide_up(s.n, divide_up(s.n, most_columns<T>)), micro_tile<T>().columns)) {}
+  explicit Blocks(const GemmShape& s) : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))) {
+    const int64_t width = micro_tile<T>().columns;
+    const int64_t most = std::max<int64_t>(block_bytes() / (depth * width * int64_t{sizeof(T)}), 1) * width;
+    columns = round_up(divide_up(s.n, divide_up(s.n, most)), width);
+  }
 };
 
 }  // namespace
@@ -68,7 +78,8 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
       const int64_t depth = std::min(blocks.depth, s.k - k0);
       pack_panels<T>(k0, depth, n0, columns, operands.fill_depth, operands.fill_b, packed);
       const double products = static_cast<double>(tile.rows * columns) * static_cast<double>(depth);
-      const int64_t tiles = divide_up(s.m, tile.rows), grain = static_cast<int64_t>(task_products<T> / products) + 1;
+      const int64_t tiles = divide_up(s.m, tile.rows),
+                    grain = static_cast<int64_t>(gemm_task_products<T> / products) + 1;
       parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
         alignas(64) T a[gemm_block_pitch<T> * gemm_block_depth<T>];
         const T* a_rows[gemm_block_rows];

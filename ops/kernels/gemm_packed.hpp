@@ -5,6 +5,10 @@
 
 namespace telaio::kernels {
 
+/// Multiply-adds that a core with two 512-bit units does in 100k cycles: a task's worth of work.
+template <class T>
+inline constexpr double gemm_task_products = 100'000.0 * 2 * 64 / sizeof(T);
+
 /// Packs B[k0 .. k0+depth, n0 .. n0+n] into panels as wide as the register tile, one behind the other, of
 /// packed_elements(n, depth) in all, with zeros beyond n; fill_b is asked for a panel's width and at most most_depth
 /// rows at a time, then for the same rows of the next panel.
