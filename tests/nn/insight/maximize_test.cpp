@@ -67,6 +67,23 @@ TEST(Maximize, FindsTheBestImageOfALinearFilter) {
   }
 }
 
+// Of weights that differ a thousandfold, too: the penalties' memory would hold back the pixels of the small ones.
+TEST(Maximize, FindsTheBestImageWhereSomePixelsMatterLittle) {
+  const Model model = convolution(1);
+  const Array values({f32, {3, 3, 1, 4}});
+  float* weights = values.data<float>();
+  for (int i = 0; i < 36; ++i)
+    weights[i] = (i / 4 % 2 ? -1.0F : 1.0F) * std::pow(10.0F, -static_cast<float>(i / 4 * (1 + i % 4)) / 10);
+  named(model, "conv1.weight").assign(constant(values));
+  const ImageModel images(model);
+  const FilterImages found = maximize_filters(images, "conv1");
+  for (size_t f = 0; f < 4; ++f) {
+    double best = 0;
+    for (size_t i = 0; i < 9; ++i) best += std::max(0.0F, weights[4 * i + f]);
+    EXPECT_NEAR(found.best.values[f], best, 1e-5 * best) << f;
+  }
+}
+
 TEST(Maximize, SeesWhatStandsBeforeTheNetwork) {
   // With a mean of 0.5 and a deviation of −2 what is dark is bright, and the other way round.
   const Model model = convolution(1);
