@@ -11,6 +11,7 @@
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/sliced_op.hpp>
 #include <telaio/autograd/runtime/step.hpp>
+#include <telaio/autograd/runtime/subnormals.hpp>
 
 namespace telaio {
 
@@ -213,6 +214,7 @@ std::vector<Array> Executable::run(std::span<const Array> given, std::vector<Nod
   }
 
   isolate([&] {
+    const FlushSubnormals flush;
     if (profile) measure(frame, *profile);
     else execute_all(frame);
   });

@@ -18,6 +18,12 @@ namespace {
 
 thread_local bool serial = false;
 
+/// Of parallel work that computes as the thread that starts it does: in its floating-point mode (subnormals.hpp).
+class Context : public tbb::task_group_context {
+ public:
+  Context() : task_group_context(bound, fp_settings) {}
+};
+
 }  // namespace
 
 SerialScope::SerialScope() : before_(serial) { serial = true; }
@@ -32,13 +38,14 @@ void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_
     for (int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain));
     return;
   }
+  Context context;
   tbb::parallel_for(
       tbb::blocked_range<int64_t>(0, chunks, 1),
       [&](const tbb::blocked_range<int64_t>& range) {
         for (int64_t chunk = range.begin(); chunk != range.end(); ++chunk)
           body(chunk * grain, std::min(count, (chunk + 1) * grain));
       },
-      tbb::simple_partitioner());
+      tbb::simple_partitioner(), context);
 }
 
 namespace {
@@ -79,7 +86,8 @@ class TaskRunner {
   const TaskGraph& tasks_;
   std::atomic<int>* waiting_;
   FunctionRef<void(int)> body_;
-  tbb::task_group group_;
+  Context context_;
+  tbb::task_group group_{context_};
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 //
 // Work is cut by problem size alone, never by the number of threads, so that a result does not depend on how many
 // threads computed it. All of it runs in the arena of the calling thread: the host program's limits are respected.
+// And in its floating-point mode.
 #pragma once
 
 #include <atomic>

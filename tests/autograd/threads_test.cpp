@@ -67,6 +67,22 @@ TEST(Threads, IndependentBranchesRunConcurrently) {
   EXPECT_EQ(eight, with_threads(1, [&] { return f(x).to_vector<float>(); }));
 }
 
+// 1e-39, the sums and the products of it are subnormal in f32.
+TEST(Threads, SubnormalsAreZeroOnEveryThread) {
+  const auto f = compile([](const Tensor& x) { return std::vector{x * 0.5f, x + x, sum(x), matmul(x, x)}; });
+  const Tensor x = full({512, 512}, 1e-39f).eval();
+  EXPECT_EQ(x.to_vector<float>()[0], 1e-39f);  // what computes nothing leaves them alone
+  const volatile float tiny = 1e-39f;
+  for (const int threads : {1, 4}) {
+    with_threads(threads, [&] {
+      for (const Tensor& y : f(x))
+        for (const float value : y.to_vector<float>()) ASSERT_EQ(value, 0) << threads << " threads";
+      for (const float value : (x * 0.5f).to_vector<float>()) ASSERT_EQ(value, 0) << threads << " threads";
+      EXPECT_NE(tiny * 0.5f, 0);  // the caller's own arithmetic is as it was
+    });
+  }
+}
+
 TEST(Threads, LargeOpsSplitInside) {
   std::mutex mutex;
   std::set<std::thread::id> seen;
