@@ -126,11 +126,12 @@ void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64
   }
 }
 
-// The same for nine taps of one channel; the rows of C are evenly spaced within a line.
-void multiply_nine_taps(const WindowsProduct<float>& p, const Lines<float>& lines, int64_t m0, int64_t y0, int64_t y1,
-                        int64_t n0, int64_t columns) {
+// The same for the taps of one channel; the rows of C are evenly spaced within a line.
+void multiply_taps_of_lines(const WindowsProduct<float>& p, const Lines<float>& lines, int64_t m0, int64_t y0,
+                            int64_t y1, int64_t n0, int64_t columns) {
   const WindowAxis &x = p.windows.x, &y = p.windows.y;
   const int64_t panel = micro_tile<float>().columns;
+  const float* bias = p.epilogue.bias;
   for (int64_t line = y0; line < y1; ++line) {
     for (int64_t begin = 0; begin < x.positions; begin += gemm_block_rows) {
       const int64_t positions = std::min(gemm_block_rows, x.positions - begin);
@@ -140,21 +141,16 @@ void multiply_nine_taps(const WindowsProduct<float>& p, const Lines<float>& line
       for (int64_t n = n0; n < n0 + columns; n += panel) {
         const TapLine taps{.positions = positions,
                            .channels = std::min(panel, n0 + columns - n),
+                           .side = x.taps,
                            .step = x.position_step,
                            .pitch = y.tap_step * lines.pitch,
                            .filter_step = panel,
-                           .out_step = positions > 1 ? c_rows[1] - c_rows[0] : 0};
-        multiply_taps(taps, image, p.b + n * 9, c_rows[0] + n);
-        if (p.epilogue.bias == nullptr && !p.epilogue.relu) continue;
-        for (int64_t i = 0; i < positions; ++i) finish(p.epilogue, n, c_rows[0] + i * taps.out_step + n, taps.channels);
+                           .out_step = positions > 1 ? c_rows[1] - c_rows[0] : 0,
+                           .epilogue = {bias == nullptr ? nullptr : bias + n, p.epilogue.relu}};
+        multiply_taps(taps, image, p.b + n * x.taps * y.taps, c_rows[0] + n);
       }
     }
   }
-}
-
-bool has_nine_taps(const WindowsProduct<float>& p) {
-  const Windows<float>& w = p.windows;
-  return w.channels == 1 && w.x.taps == 3 && w.y.taps == 3 && tap_lanes() > 0 && p.n % tap_lanes() == 0;
 }
 
 template <class T>
@@ -164,7 +160,8 @@ void multiply_group(const WindowsProduct<T>& p, int64_t image, int64_t y0, int64
   const int64_t first_line = y.at(y0, 0), m0 = image * y.positions * p.windows.x.positions;
   const Lines<T> lines = lines_of(p.windows, image, first_line, y.at(y1 - 1, y.taps - 1) + 1, room);
   if constexpr (std::is_same_v<T, float>) {
-    if (has_nine_taps(p)) return multiply_nine_taps(p, lines, m0, y0, y1, n0, columns);
+    if (p.windows.channels == 1 && has_taps(y.taps, p.windows.x.taps))
+      return multiply_taps_of_lines(p, lines, m0, y0, y1, n0, columns);
   }
   const auto first_tap = [&](int64_t at) {
     int64_t t = 0;

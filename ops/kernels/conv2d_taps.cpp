@@ -1,6 +1,9 @@
 #include <telaio/ops/kernels/conv2d_taps.hpp>
 #include <telaio/ops/kernels/simd_target.hpp>
 
+#include <algorithm>
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "telaio/ops/kernels/conv2d_taps.cpp"
 #include <hwy/foreach_target.h>
@@ -11,60 +14,102 @@ namespace telaio::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// 32 registers hold the taps of two vectors of channels and the sums of four positions, 16 those of one and the sums of
-// four.
+// Enough sums that none waits for the one before it: a multiply-add takes four cycles, and two begin in each.
 #if HWY_TARGET == HWY_AVX3
-constexpr int tap_vectors = 2;
+constexpr int tap_positions = 8;
 #else
-constexpr int tap_vectors = 1;
+constexpr int tap_positions = 4;
 #endif
-constexpr int tap_positions = 4, taps = 9;
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 constexpr int64_t lanes = hn::MaxLanes(D());
 
-int64_t TapLanes() { return HWY_TARGET == HWY_SCALAR ? 0 : tap_vectors * lanes; }
-
-template <int positions>
-HWY_INLINE void MultiplyPositions(const V (&weights)[taps][tap_vectors], const TapLine& line,
-                                  const float* HWY_RESTRICT image, float* HWY_RESTRICT out) {
+// Some neighbouring positions and the channels from `first` on. With a known step the addresses are constants, which
+// need no units of the processor.
+template <int side, int vectors, int positions, bool step_is_1>
+HWY_INLINE void MultiplyPositions(const TapLine& line, const float* HWY_RESTRICT image,
+                                  const float* HWY_RESTRICT filter, int64_t first, float* HWY_RESTRICT out) {
   const D d;
-  V sum[positions][tap_vectors];
-  HWY_UNROLL(9)
-  for (int t = 0; t < taps; ++t) {
-    const float* HWY_RESTRICT at = image + t / 3 * line.pitch + t % 3;
-    HWY_UNROLL(5)
-    for (int i = 0; i < positions; ++i) {
-      const V pixel = hn::Set(d, at[i * line.step]);
-      HWY_UNROLL(2)
-      for (int v = 0; v < tap_vectors; ++v)
-        sum[i][v] = t == 0 ? hn::Mul(pixel, weights[0][v]) : hn::MulAdd(pixel, weights[t][v], sum[i][v]);
-    }
-  }
-  HWY_UNROLL(5)
+  const int64_t step = step_is_1 ? 1 : line.step;
+  V sum[positions][vectors];
+  HWY_UNROLL(8)
   for (int i = 0; i < positions; ++i) {
     HWY_UNROLL(2)
-    for (int v = 0; v < tap_vectors; ++v) hn::StoreU(sum[i][v], d, out + i * line.out_step + v * lanes);
+    for (int v = 0; v < vectors; ++v) sum[i][v] = hn::Zero(d);
   }
+  const float* HWY_RESTRICT weight = filter + first;
+  HWY_UNROLL(1)
+  for (int row = 0; row < side; ++row, image += line.pitch) {
+    HWY_UNROLL(5)
+    for (int column = 0; column < side; ++column, weight += line.filter_step) {
+      V weights[vectors];
+      HWY_UNROLL(2)
+      for (int v = 0; v < vectors; ++v) weights[v] = hn::LoadU(d, weight + v * lanes);
+      HWY_UNROLL(8)
+      for (int i = 0; i < positions; ++i) {
+        const V pixel = hn::Set(d, image[i * step + column]);
+        HWY_UNROLL(2)
+        for (int v = 0; v < vectors; ++v) sum[i][v] = hn::MulAdd(pixel, weights[v], sum[i][v]);
+      }
+    }
+  }
+  const auto each = [&](const auto& body) HWY_ATTR {
+    HWY_UNROLL(8)
+    for (int i = 0; i < positions; ++i) {
+      HWY_UNROLL(2)
+      for (int v = 0; v < vectors; ++v) body(sum[i][v], out + i * line.out_step + first + v * lanes, v);
+    }
+  };
+  // Channels behind the last are neither read nor written.
+  hn::Mask<D> stored[vectors];
+  HWY_UNROLL(2)
+  for (int v = 0; v < vectors; ++v)
+    stored[v] = hn::FirstN(d, static_cast<size_t>(std::clamp<int64_t>(line.channels - first - v * lanes, 0, lanes)));
+  if (const float* bias = line.epilogue.bias; bias != nullptr) {
+    V b[vectors];
+    HWY_UNROLL(2)
+    for (int v = 0; v < vectors; ++v) b[v] = hn::MaskedLoad(stored[v], d, bias + first + v * lanes);
+    each([&](V& x, float*, int v) HWY_ATTR { x = hn::Add(x, b[v]); });
+  }
+  if (line.epilogue.relu) each([&](V& x, float*, int) HWY_ATTR { x = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x); });
+  if (line.channels - first >= vectors * lanes) each([&](V& x, float* to, int) HWY_ATTR { hn::StoreU(x, d, to); });
+  else each([&](V& x, float* to, int v) HWY_ATTR { hn::BlendedStore(x, stored[v], d, to); });
 }
 
-void MultiplyTaps(const TapLine& line, const float* HWY_RESTRICT image, const float* HWY_RESTRICT filter,
-                  float* HWY_RESTRICT out) {
-  const D d;
-  V weights[taps][tap_vectors];
-  for (int64_t q = 0; q < line.channels; q += tap_vectors * lanes) {
-    HWY_UNROLL(9)
-    for (int t = 0; t < taps; ++t) {
-      HWY_UNROLL(2)
-      for (int v = 0; v < tap_vectors; ++v) weights[t][v] = hn::LoadU(d, filter + t * line.filter_step + q + v * lanes);
-    }
-    int64_t x = 0;
-    for (; x + tap_positions <= line.positions; x += tap_positions)
-      MultiplyPositions<tap_positions>(weights, line, image + x * line.step, out + x * line.out_step + q);
-    for (; x < line.positions; ++x)
-      MultiplyPositions<1>(weights, line, image + x * line.step, out + x * line.out_step + q);
+template <int side, int vectors, bool step_is_1>
+HWY_NOINLINE void MultiplyChannels(const TapLine& line, const float* HWY_RESTRICT image,
+                                   const float* HWY_RESTRICT filter, int64_t first, float* HWY_RESTRICT out) {
+  const auto multiply = [&](auto positions, int64_t x) HWY_ATTR {
+    MultiplyPositions<side, vectors, positions(), step_is_1>(line, image + x * line.step, filter, first,
+                                                             out + x * line.out_step);
+  };
+  using Many = std::integral_constant<int, tap_positions>;
+  int64_t x = 0;
+  for (; x + tap_positions <= line.positions; x += tap_positions) multiply(Many(), x);
+  if (x == line.positions) return;
+  // Some positions once more, to the same bits, take less time than the last ones one by one.
+  if (line.positions >= tap_positions) return multiply(Many(), line.positions - tap_positions);
+  for (; x < line.positions; ++x) multiply(std::integral_constant<int, 1>(), x);
+}
+
+bool HasTaps(int64_t height, int64_t width) {
+  return HWY_TARGET != HWY_SCALAR && height == width && (width == 3 || width == 5);
+}
+
+template <int side>
+void MultiplySide(const TapLine& line, const float* image, const float* filter, float* out) {
+  for (int64_t q = 0; q < line.channels;) {
+    const bool two = line.channels - q > lanes;
+    const auto multiply = line.step == 1 ? two ? MultiplyChannels<side, 2, true> : MultiplyChannels<side, 1, true>
+                          : two ? MultiplyChannels<side, 2, false>
+                                         : MultiplyChannels<side, 1, false>;
+    multiply(line, image, filter, q, out);
+    q += two ? 2 * lanes : lanes;
   }
+}
+void MultiplyTaps(const TapLine& line, const float* image, const float* filter, float* out) {
+  line.side == 3 ? MultiplySide<3>(line, image, filter, out) : MultiplySide<5>(line, image, filter, out);
 }
 
 }  // namespace telaio::kernels::HWY_NAMESPACE
@@ -73,10 +118,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace telaio::kernels {
 
-TELAIO_EXPORT(TapLanes);
+TELAIO_EXPORT(HasTaps);
 TELAIO_EXPORT(MultiplyTaps);
 
-int64_t tap_lanes() { return TELAIO_DISPATCH(TapLanes)(); }
+bool has_taps(int64_t height, int64_t width) { return TELAIO_DISPATCH(HasTaps)(height, width); }
 void multiply_taps(const TapLine& line, const float* image, const float* filter, float* out) {
   TELAIO_DISPATCH(MultiplyTaps)(line, image, filter, out);
 }

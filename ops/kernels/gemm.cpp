@@ -138,11 +138,7 @@ void multiply_block_in_place(BlockProduct<T> product) {
   multiply_block(product);
   if (whole == n) return;
   // The last columns are copied beforehand: a panel is read as a whole.
-  const T* src = product.b + whole;
-  for (int64_t p = 0; p < k; ++p, src += stride) {
-    std::copy_n(src, n - whole, panel + p * width);
-    std::fill_n(panel + p * width + n - whole, width - (n - whole), T(0));
-  }
+  copy_narrow_panel(product.b + whole, stride, k, n - whole, panel);
   product.n = n - whole;
   product.b = panel;
   product.b_row_step = width;

@@ -49,14 +49,24 @@ enum class Task { first, asking, streaming, other };
 // Rows of B from what a streaming tile takes to what it asks for: some hundred cycles.
 constexpr int rows_ahead = 8;
 
-// The first columns of a tile, one by one: kept apart, since every tile needs it.
+// The first columns of a tile: kept apart, since every tile needs it.
 template <class T>
 HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, const BlockProduct<T>& block,
                                T* const* c_rows, int64_t c_column, int64_t columns) {
-  for (int64_t r = 0; r < rows; ++r, tile += width) {
-    T* c = c_rows[r] + c_column;
-    for (int64_t j = 0; j < columns; ++j) c[j] = block.accumulate ? c[j] + tile[j] : tile[j];
-    finish(block.epilogue, c_column, c, columns);
+  const hn::ScalableTag<T> d;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  for (int64_t j = 0; j < columns; j += lanes) {
+    const auto stored = hn::FirstN(d, static_cast<size_t>(std::min(columns - j, lanes)));
+    const T* bias = block.epilogue.bias;
+    const auto b = bias != nullptr ? hn::MaskedLoad(stored, d, bias + c_column + j) : hn::Zero(d);
+    for (int64_t r = 0; r < rows; ++r) {
+      T* c = c_rows[r] + c_column + j;
+      auto x = hn::Load(d, tile + r * width + j);
+      if (block.accumulate) x = hn::Add(hn::MaskedLoad(stored, d, c), x);
+      if (bias != nullptr) x = hn::Add(x, b);
+      if (block.epilogue.relu) x = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);
+      hn::BlendedStore(x, stored, d, c);
+    }
   }
 }
 
@@ -245,8 +255,27 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   }
 }
 
+template <class T>
+void CopyNarrowPanel(const T* b, int64_t row_step, int64_t rows, int64_t columns, T* panel) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  hn::Mask<decltype(d)> there[tile_vectors];
+  for (int v = 0; v < tile_vectors; ++v)
+    there[v] = hn::FirstN(d, static_cast<size_t>(std::clamp<int64_t>(columns - v * lanes, 0, lanes)));
+  for (int64_t p = 0; p < rows; ++p, b += row_step, panel += tile_vectors * lanes) {
+    HWY_UNROLL(4)
+    for (int v = 0; v < tile_vectors; ++v) hn::StoreU(hn::MaskedLoad(there[v], d, b + v * lanes), d, panel + v * lanes);
+  }
+}
+
 MicroTile TileF32() { return TileOf<float>(); }
 MicroTile TileF64() { return TileOf<double>(); }
+void CopyNarrowPanelF32(const float* b, int64_t row_step, int64_t rows, int64_t columns, float* panel) {
+  CopyNarrowPanel(b, row_step, rows, columns, panel);
+}
+void CopyNarrowPanelF64(const double* b, int64_t row_step, int64_t rows, int64_t columns, double* panel) {
+  CopyNarrowPanel(b, row_step, rows, columns, panel);
+}
 void MultiplyBlockF32(const BlockProduct<float>& block) { MultiplyBlock(block); }
 void MultiplyBlockF64(const BlockProduct<double>& block) { MultiplyBlock(block); }
 
@@ -258,6 +287,8 @@ namespace telaio::kernels {
 
 TELAIO_EXPORT(TileF32);
 TELAIO_EXPORT(TileF64);
+TELAIO_EXPORT(CopyNarrowPanelF32);
+TELAIO_EXPORT(CopyNarrowPanelF64);
 TELAIO_EXPORT(MultiplyBlockF32);
 TELAIO_EXPORT(MultiplyBlockF64);
 
@@ -268,6 +299,14 @@ MicroTile micro_tile<float>() {
 template <>
 MicroTile micro_tile<double>() {
   return TELAIO_DISPATCH(TileF64)();
+}
+template <>
+void copy_narrow_panel(const float* b, int64_t row_step, int64_t rows, int64_t columns, float* panel) {
+  TELAIO_DISPATCH(CopyNarrowPanelF32)(b, row_step, rows, columns, panel);
+}
+template <>
+void copy_narrow_panel(const double* b, int64_t row_step, int64_t rows, int64_t columns, double* panel) {
+  TELAIO_DISPATCH(CopyNarrowPanelF64)(b, row_step, rows, columns, panel);
 }
 template <>
 void multiply_block(const BlockProduct<float>& block) {

@@ -76,6 +76,11 @@ struct BlockProduct {
   bool accumulate;  ///< add to C instead of overwriting it
   Epilogue<T> epilogue = {};
 };
+/// A panel of fewer columns than the register tile has: rows of `columns` elements, row_step apart, one behind the
+/// other as wide as the tile, with zeros behind them.
+template <class T>
+void copy_narrow_panel(const T* b, int64_t row_step, int64_t rows, int64_t columns, T* panel);
+
 /// Every element is one chain of multiply-adds in the order of k, wherever in the block it lies.
 template <class T>
 void multiply_block(const BlockProduct<T>& block);

@@ -60,16 +60,22 @@ void NarrowColumns(const NarrowProduct<T>& p) {
 }
 
 template <class T>
-void Narrow(const NarrowProduct<T>& p) {
-  switch (p.n) {
-    case 1:
-      return NarrowColumns<1>(p);
-    case 2:
-      return NarrowColumns<2>(p);
-    case 3:
-      return NarrowColumns<3>(p);
-    default:
-      return NarrowColumns<4>(p);
+void Narrow(NarrowProduct<T> p) {
+  // Four columns at a time: their sums and what they take fit the registers.
+  for (int64_t n = p.n; n > 0; n -= 4, p.b += 4 * p.b_column_step, p.c_column += 4) {
+    switch (n) {
+      case 1:
+        NarrowColumns<1>(p);
+        break;
+      case 2:
+        NarrowColumns<2>(p);
+        break;
+      case 3:
+        NarrowColumns<3>(p);
+        break;
+      default:
+        NarrowColumns<4>(p);
+    }
   }
 }
 

@@ -8,7 +8,7 @@
 
 namespace telaio::kernels {
 
-inline constexpr int64_t most_narrow_columns = 4;
+inline constexpr int64_t most_narrow_columns = 6;
 
 /// Whether a product is better computed so: few columns, and runs along k that fill vectors.
 template <class T>

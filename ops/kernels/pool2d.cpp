@@ -41,6 +41,12 @@ inline int64_t count_places(const Pool2dGeometry& g, int64_t oy, int64_t ox, boo
          (std::min(left + g.window_w, g.w + g.pad_right) - left);
 }
 
+// Whether all windows count as many places.
+inline bool is_inside(const Pool2dGeometry& g) {
+  return g.pad_top == 0 && g.pad_left == 0 && (g.oh - 1) * g.stride_h + g.window_h <= g.h &&
+         (g.ow - 1) * g.stride_w + g.window_w <= g.w;
+}
+
 // The windows [begin, end) that cover `position`, along one axis.
 inline Span covering_windows(int64_t position, int64_t window, int64_t stride, int64_t pad, int64_t out) {
   const int64_t end = (position + pad) / stride + 1, before = position + pad - window;
@@ -57,105 +63,155 @@ namespace telaio::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Each of these handles as many channels as d has lanes. x, y and so on point at the first of them in their image (n).
+// A vector of neighbouring channels.
+template <class T>
+struct Whole {
+  hn::ScalableTag<T> d;
+  int64_t count = hn::MaxLanes(d);
+  HWY_INLINE auto load(const T* from) const { return hn::LoadU(d, from); }
+  template <class V>
+  HWY_INLINE void store(V x, T* to) const {
+    hn::StoreU(x, d, to);
+  }
+};
+// The first ones of it: what lies behind is neither read nor written.
+template <class T>
+struct Part {
+  hn::ScalableTag<T> d;
+  int64_t count;
+  hn::Mask<hn::ScalableTag<T>> mask;
+  HWY_INLINE explicit Part(int64_t channels) : count(channels), mask(hn::FirstN(d, static_cast<size_t>(channels))) {}
+  HWY_INLINE auto load(const T* from) const { return hn::MaskedLoad(mask, d, from); }
+  template <class V>
+  HWY_INLINE void store(V x, T* to) const {
+    hn::BlendedStore(x, mask, d, to);
+  }
+};
+// body(part, c) for all channels: a few are not taken one by one, as networks begin with them.
+template <class T, class Body>
+HWY_INLINE void ForChannels(int64_t channels, const Body& body) {
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) body(Whole<T>(), c);
+  if (c < channels) body(Part<T>(channels - c), c);
+}
 
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void MaxOfWindow(D d, const Pool2dGeometry& g, Span rows, Span columns, const T* x, T* y, int32_t* argmax) {
-  const hn::RebindToSigned<D> di;  // positions as wide as the values, so that one mask serves both
+// Each of these handles the channels of `part`. x, y and so on point at the first of them in their image (n).
+
+template <class P, class T>
+HWY_INLINE void MaxOfWindow(const P& part, const Pool2dGeometry& g, Span rows, Span columns, const T* x, T* y,
+                            int32_t* argmax) {
+  const auto d = part.d;
+  const hn::RebindToSigned<decltype(d)> di;  // positions as wide as the values, so that one mask serves both
   using Index = hn::TFromD<decltype(di)>;
-  auto best = hn::LoadU(d, x + (rows.begin * g.w + columns.begin) * g.c);
+  auto best = part.load(x + (rows.begin * g.w + columns.begin) * g.c);
   auto place = hn::Set(di, static_cast<Index>(rows.begin * g.w + columns.begin));
   for (int64_t h = rows.begin; h < rows.end; ++h) {
     for (int64_t w = columns.begin; w < columns.end; ++w) {
-      const auto value = hn::LoadU(d, x + (h * g.w + w) * g.c);
+      const auto value = part.load(x + (h * g.w + w) * g.c);
       const auto first_nan = hn::AndNot(hn::IsNaN(best), hn::IsNaN(value));
       const auto wins = hn::Or(hn::Gt(value, best), first_nan);
       best = hn::IfThenElse(wins, value, best);
       place = hn::IfThenElse(hn::RebindMask(di, wins), hn::Set(di, static_cast<Index>(h * g.w + w)), place);
     }
   }
-  hn::StoreU(best, d, y);
+  part.store(best, y);
   HWY_ALIGN Index places[hn::MaxLanes(di)];
   hn::Store(place, di, places);
-  for (size_t i = 0; i < hn::MaxLanes(di); ++i) argmax[i] = static_cast<int32_t>(places[i]);
+  for (int64_t i = 0; i < part.count; ++i) argmax[i] = static_cast<int32_t>(places[i]);
 }
 
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void MeanOfWindow(D d, const Pool2dGeometry& g, Span rows, Span columns, T count, const T* x, T* y) {
-  auto sum = hn::Zero(d);
+template <class P, class T>
+HWY_INLINE void MeanOfWindow(const P& part, const Pool2dGeometry& g, Span rows, Span columns, T count, const T* x,
+                             T* y) {
+  auto sum = hn::Zero(part.d);
   for (int64_t h = rows.begin; h < rows.end; ++h) {
-    for (int64_t w = columns.begin; w < columns.end; ++w) sum = hn::Add(sum, hn::LoadU(d, x + (h * g.w + w) * g.c));
+    for (int64_t w = columns.begin; w < columns.end; ++w) sum = hn::Add(sum, part.load(x + (h * g.w + w) * g.c));
   }
-  hn::StoreU(hn::Div(sum, hn::Set(d, count)), d, y);
+  part.store(hn::Div(sum, hn::Set(part.d, count)), y);
 }
 
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void ShareOfWindows(D d, const Pool2dGeometry& g, Span rows, Span columns, bool include_pad, const T* gy,
-                               T* gx) {
-  auto sum = hn::Zero(d);
+template <class P, class T>
+HWY_INLINE void ShareOfWindows(const P& part, const Pool2dGeometry& g, Span rows, Span columns, bool inside,
+                               bool include_pad, const T* gy, T* gx) {
+  auto sum = hn::Zero(part.d);
+  auto count = hn::Set(part.d, static_cast<T>(g.window_h * g.window_w));
   for (int64_t oy = rows.begin; oy < rows.end; ++oy) {
     for (int64_t ox = columns.begin; ox < columns.end; ++ox) {
-      const auto count = hn::Set(d, static_cast<T>(count_places(g, oy, ox, include_pad)));
-      sum = hn::Add(sum, hn::Div(hn::LoadU(d, gy + (oy * g.ow + ox) * g.c), count));
+      if (!inside) count = hn::Set(part.d, static_cast<T>(count_places(g, oy, ox, include_pad)));
+      sum = hn::Add(sum, hn::Div(part.load(gy + (oy * g.ow + ox) * g.c), count));
     }
   }
-  hn::StoreU(sum, d, gx);
+  part.store(sum, gx);
 }
 
-// Rows [begin, end) of all images' outputs (inputs, for the gradient), vectors of channels first and the rest singly.
+// Rows [begin, end) of all images' outputs (inputs, for the gradient).
 
 template <class T>
 void MaxRows(const Pool2dGeometry& g, const T* x, T* y, int32_t* argmax, int64_t begin, int64_t end) {
-  const hn::ScalableTag<T> d;
-  const hn::CappedTag<T, 1> one;
-  constexpr int64_t lanes = hn::MaxLanes(d);
   for (int64_t row = begin; row < end; ++row) {
     const T* image = x + row / g.oh * g.h * g.w * g.c;
     const Span rows = clip_rows(g, row % g.oh);
     for (int64_t ox = 0; ox < g.ow; ++ox) {
       const Span columns = clip_columns(g, ox);
       const int64_t at = (row * g.ow + ox) * g.c;
-      int64_t c = 0;
-      for (; c + lanes <= g.c; c += lanes) MaxOfWindow(d, g, rows, columns, image + c, y + at + c, argmax + at + c);
-      for (; c < g.c; ++c) MaxOfWindow(one, g, rows, columns, image + c, y + at + c, argmax + at + c);
+      ForChannels<T>(g.c, [&](const auto& part, int64_t c) HWY_ATTR {
+        MaxOfWindow(part, g, rows, columns, image + c, y + at + c, argmax + at + c);
+      });
     }
   }
 }
 
 template <class T>
 void MeanRows(const Pool2dGeometry& g, const T* x, T* y, bool include_pad, int64_t begin, int64_t end) {
-  const hn::ScalableTag<T> d;
-  const hn::CappedTag<T, 1> one;
-  constexpr int64_t lanes = hn::MaxLanes(d);
+  const bool inside = is_inside(g);
   for (int64_t row = begin; row < end; ++row) {
     const T* image = x + row / g.oh * g.h * g.w * g.c;
     const Span rows = clip_rows(g, row % g.oh);
     for (int64_t ox = 0; ox < g.ow; ++ox) {
       const Span columns = clip_columns(g, ox);
       // A window wholly outside has the sum 0 and may have the count 0.
-      const auto count = static_cast<T>(std::max<int64_t>(count_places(g, row % g.oh, ox, include_pad), 1));
+      const int64_t places = inside ? g.window_h * g.window_w : count_places(g, row % g.oh, ox, include_pad);
+      const auto count = static_cast<T>(std::max<int64_t>(places, 1));
       T* out = y + (row * g.ow + ox) * g.c;
-      int64_t c = 0;
-      for (; c + lanes <= g.c; c += lanes) MeanOfWindow(d, g, rows, columns, count, image + c, out + c);
-      for (; c < g.c; ++c) MeanOfWindow(one, g, rows, columns, count, image + c, out + c);
+      ForChannels<T>(g.c, [&](const auto& part, int64_t c)
+                              HWY_ATTR { MeanOfWindow(part, g, rows, columns, count, image + c, out + c); });
     }
+  }
+}
+
+// The gradient's rows where windows tile the image: each value goes to the places of its window, nothing to the rest.
+template <class T>
+void SpreadRows(const Pool2dGeometry& g, const T* gy, T* gx, int64_t begin, int64_t end) {
+  const hn::ScalableTag<T> d;
+  const auto count = hn::Set(d, static_cast<T>(g.window_h * g.window_w));
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t n = row / g.h, oy = row % g.h / g.window_h, ow = oy < g.oh ? g.ow : 0;
+    const T* from = gy + (n * g.oh + oy) * g.ow * g.c;
+    T* to = gx + row * g.w * g.c;
+    for (int64_t ox = 0; ox < ow; ++ox, from += g.c, to += g.window_w * g.c) {
+      ForChannels<T>(g.c, [&](const auto& part, int64_t c) HWY_ATTR {
+        const auto share = hn::Add(hn::Zero(d), hn::Div(part.load(from + c), count));  // no -0, as sums have none
+        for (int64_t i = 0; i < g.window_w; ++i) part.store(share, to + i * g.c + c);
+      });
+    }
+    std::fill(to, gx + (row + 1) * g.w * g.c, T(0));
   }
 }
 
 template <class T>
 void ShareRows(const Pool2dGeometry& g, const T* gy, T* gx, bool include_pad, int64_t begin, int64_t end) {
-  const hn::ScalableTag<T> d;
-  const hn::CappedTag<T, 1> one;
-  constexpr int64_t lanes = hn::MaxLanes(d);
+  const bool inside = is_inside(g);
+  if (inside && g.stride_h == g.window_h && g.stride_w == g.window_w) return SpreadRows(g, gy, gx, begin, end);
   for (int64_t row = begin; row < end; ++row) {
     const T* image = gy + row / g.h * g.oh * g.ow * g.c;
     const Span rows = covering_windows(row % g.h, g.window_h, g.stride_h, g.pad_top, g.oh);
     for (int64_t w = 0; w < g.w; ++w) {
       const Span columns = covering_windows(w, g.window_w, g.stride_w, g.pad_left, g.ow);
       T* out = gx + (row * g.w + w) * g.c;
-      int64_t c = 0;
-      for (; c + lanes <= g.c; c += lanes) ShareOfWindows(d, g, rows, columns, include_pad, image + c, out + c);
-      for (; c < g.c; ++c) ShareOfWindows(one, g, rows, columns, include_pad, image + c, out + c);
+      ForChannels<T>(g.c, [&](const auto& part, int64_t c) HWY_ATTR {
+        ShareOfWindows(part, g, rows, columns, inside, include_pad, image + c, out + c);
+      });
     }
   }
 }

@@ -171,12 +171,15 @@ struct Convolution {
 TEST(BiasRelu, OfAConvolutionHasTheBitsOfItsOps) {
   const Conv2dOptions same{.padding = Padding::same()};
   for (const Convolution& c :
-       {Convolution{"gray", {2, 11, 9, 1}, {3, 3, 1, 32}, same}, Convolution{"odd", {2, 7, 6, 3}, {2, 3, 3, 5}},
-        Convolution{"wide", {3, 9, 17, 24}, {3, 3, 24, 40}, same},
+       {Convolution{"gray", {2, 11, 9, 1}, {3, 3, 1, 32}, same},
+        Convolution{"gray 5x5", {2, 11, 19, 1}, {5, 5, 1, 6}, same},
+        Convolution{"gray stride", {2, 11, 19, 1}, {3, 3, 1, 37}, {.stride = 2}},
+        Convolution{"odd", {2, 7, 6, 3}, {2, 3, 3, 5}}, Convolution{"wide", {3, 9, 17, 24}, {3, 3, 24, 40}, same},
         Convolution{"stride", {2, 9, 8, 4}, {3, 3, 4, 33}, {.stride = 2}},
         Convolution{"dilation", {1, 12, 11, 8}, {3, 3, 8, 64}, {.padding = Padding::same(), .dilation = 2}},
         Convolution{"pointwise", {2, 6, 5, 70}, {1, 1, 70, 33}},
         Convolution{"narrow", {2, 9, 8, 40}, {3, 3, 40, 2}, same},
+        Convolution{"less narrow", {2, 9, 8, 40}, {3, 3, 40, 6}, same},
         Convolution{"deep", {1, 5, 5, 300}, {3, 3, 300, 20}, same}}) {
     SCOPED_TRACE(c.name);
     for (DType dtype : {f32, f64}) {
