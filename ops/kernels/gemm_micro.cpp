@@ -259,12 +259,12 @@ template <class T>
 void CopyNarrowPanel(const T* b, int64_t row_step, int64_t rows, int64_t columns, T* panel) {
   const hn::ScalableTag<T> d;
   constexpr int64_t lanes = hn::MaxLanes(d);
-  hn::Mask<decltype(d)> there[tile_vectors];
-  for (int v = 0; v < tile_vectors; ++v)
-    there[v] = hn::FirstN(d, static_cast<size_t>(std::clamp<int64_t>(columns - v * lanes, 0, lanes)));
-  for (int64_t p = 0; p < rows; ++p, b += row_step, panel += tile_vectors * lanes) {
-    HWY_UNROLL(4)
-    for (int v = 0; v < tile_vectors; ++v) hn::StoreU(hn::MaskedLoad(there[v], d, b + v * lanes), d, panel + v * lanes);
+  for (int64_t j = 0; j < tile_vectors * lanes; j += lanes, panel += lanes) {
+    const auto there = hn::FirstN(d, static_cast<size_t>(std::clamp<int64_t>(columns - j, 0, lanes)));
+    for (int64_t p = 0; p < rows; ++p) {
+      const auto row = j < columns ? hn::MaskedLoad(there, d, b + p * row_step + j) : hn::Zero(d);
+      hn::StoreU(row, d, panel + p * tile_vectors * lanes);
+    }
   }
 }
 

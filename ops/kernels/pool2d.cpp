@@ -67,7 +67,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class T>
 struct Whole {
   hn::ScalableTag<T> d;
-  int64_t count = hn::MaxLanes(d);
+  static constexpr int64_t count = hn::MaxLanes(hn::ScalableTag<T>());
   HWY_INLINE auto load(const T* from) const { return hn::LoadU(d, from); }
   template <class V>
   HWY_INLINE void store(V x, T* to) const {
