@@ -25,11 +25,32 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 constexpr int64_t lanes = hn::MaxLanes(D());
 
+// The taps of some neighbouring channels. Nine stay in registers: loads would be taken for those of results that are
+// still on their way to memory, which the processor tells apart by a part of the address.
+template <int side, int vectors>
+struct Taps {
+  static constexpr bool in_registers = side == 3 && (HWY_TARGET == HWY_AVX3 || vectors == 1);
+  V held[in_registers ? side * side : 1][vectors];
+  const float* filter;
+  int64_t step;
+
+  HWY_INLINE Taps(const float* a_filter, int64_t a_step) : filter(a_filter), step(a_step) {
+    if constexpr (in_registers) {
+      HWY_UNROLL(9)
+      for (int t = 0; t < side * side; ++t) {
+        HWY_UNROLL(2)
+        for (int v = 0; v < vectors; ++v) held[t][v] = load(t, v);
+      }
+    }
+  }
+  HWY_INLINE V load(int t, int v) const { return hn::LoadU(D(), filter + t * step + v * lanes); }
+};
+
 // Some neighbouring positions and the channels from `first` on. With a known step the addresses are constants, which
 // need no units of the processor.
 template <int side, int vectors, int positions, bool step_is_1>
-HWY_INLINE void MultiplyPositions(const TapLine& line, const float* HWY_RESTRICT image,
-                                  const float* HWY_RESTRICT filter, int64_t first, float* HWY_RESTRICT out) {
+HWY_INLINE void MultiplyPositions(const TapLine& line, const float* HWY_RESTRICT image, const Taps<side, vectors>& taps,
+                                  int64_t first, float* HWY_RESTRICT out) {
   const D d;
   const int64_t step = step_is_1 ? 1 : line.step;
   V sum[positions][vectors];
@@ -38,19 +59,26 @@ HWY_INLINE void MultiplyPositions(const TapLine& line, const float* HWY_RESTRICT
     HWY_UNROLL(2)
     for (int v = 0; v < vectors; ++v) sum[i][v] = hn::Zero(d);
   }
-  const float* HWY_RESTRICT weight = filter + first;
-  HWY_UNROLL(1)
-  for (int row = 0; row < side; ++row, image += line.pitch) {
-    HWY_UNROLL(5)
-    for (int column = 0; column < side; ++column, weight += line.filter_step) {
-      V weights[vectors];
+  const auto add = [&](const float* HWY_RESTRICT at, const V(&weights)[vectors]) HWY_ATTR {
+    HWY_UNROLL(8)
+    for (int i = 0; i < positions; ++i) {
+      const V pixel = hn::Set(d, at[i * step]);
       HWY_UNROLL(2)
-      for (int v = 0; v < vectors; ++v) weights[v] = hn::LoadU(d, weight + v * lanes);
-      HWY_UNROLL(8)
-      for (int i = 0; i < positions; ++i) {
-        const V pixel = hn::Set(d, image[i * step + column]);
+      for (int v = 0; v < vectors; ++v) sum[i][v] = hn::MulAdd(pixel, weights[v], sum[i][v]);
+    }
+  };
+  if constexpr (Taps<side, vectors>::in_registers) {
+    HWY_UNROLL(9)
+    for (int t = 0; t < side * side; ++t) add(image + t / side * line.pitch + t % side, taps.held[t]);
+  } else {
+    HWY_UNROLL(1)
+    for (int row = 0; row < side; ++row, image += line.pitch) {
+      HWY_UNROLL(5)
+      for (int column = 0; column < side; ++column) {
+        V weights[vectors];
         HWY_UNROLL(2)
-        for (int v = 0; v < vectors; ++v) sum[i][v] = hn::MulAdd(pixel, weights[v], sum[i][v]);
+        for (int v = 0; v < vectors; ++v) weights[v] = taps.load(row * side + column, v);
+        add(image + column, weights);
       }
     }
   }
@@ -80,16 +108,22 @@ HWY_INLINE void MultiplyPositions(const TapLine& line, const float* HWY_RESTRICT
 template <int side, int vectors, bool step_is_1>
 HWY_NOINLINE void MultiplyChannels(const TapLine& line, const float* HWY_RESTRICT image,
                                    const float* HWY_RESTRICT filter, int64_t first, float* HWY_RESTRICT out) {
+  const Taps<side, vectors> taps(filter + first, line.filter_step);
   const auto multiply = [&](auto positions, int64_t x) HWY_ATTR {
-    MultiplyPositions<side, vectors, positions(), step_is_1>(line, image + x * line.step, filter, first,
+    MultiplyPositions<side, vectors, positions(), step_is_1>(line, image + x * line.step, taps, first,
                                                              out + x * line.out_step);
   };
-  using Many = std::integral_constant<int, tap_positions>;
+  // Two vectors of four positions are as many sums; longer runs of results wait for memory.
+  constexpr bool fewer = Taps<side, vectors>::in_registers && vectors == 2;
+  using Many = std::integral_constant<int, fewer ? 4 : tap_positions>;
+  using Some = std::integral_constant<int, 4>;
   int64_t x = 0;
-  for (; x + tap_positions <= line.positions; x += tap_positions) multiply(Many(), x);
+  for (; x + Many() <= line.positions; x += Many()) multiply(Many(), x);
+  if (x == line.positions) return;
+  for (; x + Some() <= line.positions; x += Some()) multiply(Some(), x);
   if (x == line.positions) return;
   // Some positions once more, to the same bits, take less time than the last ones one by one.
-  if (line.positions >= tap_positions) return multiply(Many(), line.positions - tap_positions);
+  if (line.positions >= Some()) return multiply(Some(), line.positions - Some());
   for (; x < line.positions; ++x) multiply(std::integral_constant<int, 1>(), x);
 }
 
