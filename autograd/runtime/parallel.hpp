@@ -1,8 +1,8 @@
 // The one door to oneTBB (only parallel.cpp includes it).
 //
 // Work is cut by problem size alone, never by the number of threads, so that a result does not depend on how many
-// threads computed it. All of it runs in the arena of the calling thread: the host program's limits are respected.
-// And in its floating-point mode.
+// threads computed it. All of it runs in the arena of the calling thread, so that the host program's limits are
+// respected, and in that thread's floating-point mode.
 #pragma once
 
 #include <atomic>
@@ -61,6 +61,10 @@ inline int64_t grain_for(double cycles) {
   const double grain = 100'000.0 / (cycles > 0.01 ? cycles : 0.01);
   return grain < 1 ? 1 : static_cast<int64_t>(grain);
 }
+
+/// The same for loops at the end of larger parallel work: other threads are awake and look for more, so that chunks of a
+/// quarter pay.
+inline int64_t grain_among_awake(double cycles) { return grain_for(4 * cycles); }
 
 /// Tasks 0…n−1 and who waits for whom.
 struct TaskGraph {

@@ -164,9 +164,8 @@ void SlicedOp::add_groups(Views y, std::span<std::byte* const> sums) const {
   for (size_t i = 0; i < summed_.size() && !sums.empty(); ++i) {
     if (!summed_[i]) continue;
     const auto elem = static_cast<int64_t>(size_of(outputs_[i].dtype));
-    // The other threads have just worked on this op and look for more: even what would not wake one is worth sharing.
-    const double cycles = 2 * static_cast<double>(sums.size());
-    parallel_for(outputs_[i].numel(), grain_for(cycles), [&](int64_t from, int64_t to) {
+    const double cycles = 0.5 * static_cast<double>(sums.size());
+    parallel_for(outputs_[i].numel(), grain_among_awake(cycles), [&](int64_t from, int64_t to) {
       constexpr int64_t run = 1024;  // stays in the first-level cache while the groups pass by
       for (int64_t begin = from; begin < to; begin += run) {
         const TensorSpec part{outputs_[i].dtype, {std::min(run, to - begin)}};

@@ -66,11 +66,9 @@ TELAIO_EXPORT(AdamF64);
 template <class T>
 void adam(const AdamNumbers<T>& numbers, int64_t n, const T* w, const T* g, const T* m, const T* v, T* new_w, T* new_m,
           T* new_v) {
-  // Half a cycle a byte, for seven streams from and to the third-level cache; and a quarter of a usual task, since the
-  // other threads have just worked on the gradients.
-  constexpr double cycles = sizeof(T) * 0.5 * 4;
+  constexpr double cycles = sizeof(T) * 0.5;  // seven streams from and to the third-level cache
   // As many elements in each task, in whole lines.
-  const int64_t tasks = std::max<int64_t>(n, 1) / grain_for(cycles) + 1, line = 64 / sizeof(T);
+  const int64_t tasks = std::max<int64_t>(n, 1) / grain_among_awake(cycles) + 1, line = 64 / sizeof(T);
   parallel_for(n, (n / tasks / line + 1) * line, [&](int64_t begin, int64_t end) {
     const auto run = [&] {
       if constexpr (sizeof(T) == 4) return TELAIO_DISPATCH(AdamF32);

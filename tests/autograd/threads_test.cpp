@@ -67,7 +67,7 @@ TEST(Threads, IndependentBranchesRunConcurrently) {
   EXPECT_EQ(eight, with_threads(1, [&] { return f(x).to_vector<float>(); }));
 }
 
-// 1e-39, the sums and the products of it are subnormal in f32.
+// 1e-39 is subnormal in f32: ops read it as zero, even where a sum of many would be a normal number.
 TEST(Threads, SubnormalsAreZeroOnEveryThread) {
   const auto f = compile([](const Tensor& x) { return std::vector{x * 0.5f, x + x, sum(x), matmul(x, x)}; });
   const Tensor x = full({512, 512}, 1e-39f).eval();
