@@ -54,14 +54,14 @@ struct Costs {
   double bytes;
 };
 
-void set_counters(benchmark::State& state, const Costs& costs, int threads, const bench::PeakShare& share) {
+void set_counters(benchmark::State& state, const Costs& costs, const bench::PeakShare& share) {
   const double flops = 2.0 * static_cast<double>(costs.macs * batch);
   state.counters["parameters"] = static_cast<double>(costs.parameters);
   state.counters["MACs"] = static_cast<double>(costs.macs);
   state.counters["images/s"] = Counter(batch, Counter::kIsIterationInvariantRate);
   state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
   if (costs.bytes > 0) state.counters["B/s"] = Counter(costs.bytes, Counter::kIsIterationInvariantRate);
-  state.counters["peak"] = share(flops, state.iterations(), threads);
+  state.counters["peak"] = share(flops, state.iterations());
 }
 
 Tensor draw(const Shape& shape, int64_t stream) { return normal(shape, random_key(1, stream)).eval(); }
@@ -86,13 +86,13 @@ void run_layer(benchmark::State& state, const Shapes& s, bool dense, Pass pass) 
   Variable kept("result", zeros(result(inputs).shape()));
   const auto step = compile([&](const std::vector<Tensor>& t) { kept.assign(result(t)); });
   step(inputs);
-  const bench::PeakShare share;
+  const bench::PeakShare share(threads);
   for (auto _ : state) step(inputs);
 
   const int64_t macs = dense ? s.dense_weight() : conv_macs(s);
   set_counters(
       state, {weight.numel() + bias.numel(), macs, 4.0 * static_cast<double>(x.numel() + weight.numel() + gy.numel())},
-      threads, share);
+      share);
   if (!dense) state.counters["dense_parameters"] = static_cast<double>(s.dense_weight() + s.outputs());
 }
 
@@ -115,7 +115,7 @@ void run_network(benchmark::State& state, const char* name, bool gradient) {
     for (size_t i = 0; i < kept.size(); ++i) kept[i].assign(slopes[i]);
   });
   step(x, classes);
-  const bench::PeakShare share;
+  const bench::PeakShare share(threads);
   for (auto _ : state) step(x, classes);
   // Of a gradient, the arithmetic is twice that of the forward pass but for the gradient by the images, which nobody
   // asks.
@@ -123,7 +123,7 @@ void run_network(benchmark::State& state, const char* name, bool gradient) {
   for (const nn::LayerInfo& one : model.layers())
     if (first == nullptr && one.multiply_adds > 0) first = &one;
   const int64_t macs = gradient ? 3 * model.multiply_adds() - first->multiply_adds : model.multiply_adds();
-  set_counters(state, {model.parameter_count(), macs, 0}, threads, share);
+  set_counters(state, {model.parameter_count(), macs, 0}, share);
 }
 
 }  // namespace

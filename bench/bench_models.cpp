@@ -67,13 +67,13 @@ double resident_megabytes() {
   return 0;
 }
 
-void set_counters(benchmark::State& state, const nn::Model& model, double macs, int64_t size, int threads,
+void set_counters(benchmark::State& state, const nn::Model& model, double macs, int64_t size,
                   const bench::PeakShare& share) {
   const double flops = 2 * macs * static_cast<double>(size);
   state.counters["parameters"] = static_cast<double>(model.parameter_count());
   state.counters["images/s"] = Counter(static_cast<double>(size), Counter::kIsIterationInvariantRate);
   state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
-  state.counters["peak"] = share(flops, state.iterations(), threads);
+  state.counters["peak"] = share(flops, state.iterations());
   state.counters["resident_MB"] = resident_megabytes();
 }
 
@@ -85,13 +85,13 @@ void train(benchmark::State& state, const std::string& name) {
   nn::Trainer trainer(model);
   const Batch batch = make_batch(model, size);
   trainer.step(batch.x, batch.classes);
-  const bench::PeakShare share;
+  const bench::PeakShare share(threads);
   for (auto _ : state) benchmark::DoNotOptimize(trainer.step(batch.x, batch.classes).loss.item<float>());
   // Forward, and backward twice as much but for the gradient by the images.
   int64_t first = 0;
   for (const nn::LayerInfo& layer : model.layers())
     if (first == 0) first = layer.multiply_adds;
-  set_counters(state, model, static_cast<double>(3 * model.multiply_adds() - first), size, threads, share);
+  set_counters(state, model, static_cast<double>(3 * model.multiply_adds() - first), size, share);
 }
 
 void infer(benchmark::State& state, const std::string& name) {
@@ -103,9 +103,9 @@ void infer(benchmark::State& state, const std::string& name) {
   Variable y("y", zeros(model(batch.x).shape()));
   const auto run = compile([&](const Tensor& x) { y.assign(model(x)); });
   run(batch.x);
-  const bench::PeakShare share;
+  const bench::PeakShare share(threads);
   for (auto _ : state) run(batch.x);
-  set_counters(state, model, static_cast<double>(model.multiply_adds()), size, threads, share);
+  set_counters(state, model, static_cast<double>(model.multiply_adds()), size, share);
 }
 
 }  // namespace

@@ -143,7 +143,8 @@ std::vector<Case> cases() {
 }
 
 void replay(benchmark::State& state, const Case& one) {
-  const ThreadLimit limit(static_cast<int>(state.range(0)));
+  const auto threads = static_cast<int>(state.range(0));
+  const ThreadLimit limit(threads);
   std::vector<Tensor> x;
   for (const Input& input : one.inputs) x.push_back(input.make(static_cast<int64_t>(x.size())));
   const TensorSpec spec = one.f(x).spec();
@@ -155,11 +156,10 @@ void replay(benchmark::State& state, const Case& one) {
     flops += row.flops;
     bytes += row.bytes;
   }
-  const bench::PeakShare share;
+  const bench::PeakShare share(threads);
   for (auto _ : state) step(x);
-  const auto threads = static_cast<int>(state.range(0));
   // Of what so many threads do that only multiply and add.
-  if (flops > 0) state.counters["peak"] = share(flops, state.iterations(), threads);
+  if (flops > 0) state.counters["peak"] = share(flops, state.iterations());
   using benchmark::Counter;
   if (flops > 0) state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
   state.counters["B/s"] = Counter(bytes, Counter::kIsIterationInvariantRate);

@@ -63,14 +63,14 @@ double operations_of(int64_t rounds) { return TELAIO_DISPATCH(Operations)(rounds
 
 using Clock = std::chrono::steady_clock;
 
-// Many windows of less than a millisecond: a machine that others use leaves some of them alone, and the best counts. A
-// peak that is found too small would make every share look good. All threads begin a window together, and it lasts
-// until the last of them is done.
-constexpr int windows = 300;
+// Of less than half a millisecond, so that what else the machine does falls into few of them.
 constexpr int64_t rounds = 200'000;
 
-double measure(int threads) {
-  double best = 0;
+// The rates of so many windows, slowest first. All threads begin a window together, and it lasts until the last of them
+// is done.
+std::vector<double> measure(int threads, int windows) {
+  std::vector<double> rates;
+  rates.reserve(static_cast<size_t>(windows));
   std::vector<float> results(static_cast<size_t>(threads));
   Clock::time_point begin;
   bool inside = false;
@@ -78,7 +78,7 @@ double measure(int threads) {
     const Clock::time_point now = Clock::now();
     if (inside) {
       const std::chrono::duration<double> seconds = now - begin;
-      best = std::max(best, threads * operations_of(rounds) / seconds.count());
+      rates.push_back(threads * operations_of(rounds) / seconds.count());
     }
     inside = !inside;
     begin = Clock::now();
@@ -108,7 +108,14 @@ double measure(int threads) {
   for (std::thread& other : others) other.join();
   volatile float kept = results[0];
   static_cast<void>(kept);
-  return best;
+  std::sort(rates.begin(), rates.end());
+  return rates;
+}
+
+// The median of a few windows, the first of which another thread may still be falling asleep in.
+double rate_now(int threads) {
+  constexpr int windows = 9;
+  return measure(threads, windows)[windows / 2];
 }
 
 }  // namespace
@@ -118,16 +125,16 @@ double peak_flops(int threads) {
   static std::map<int, double> known;
   const std::lock_guard lock(mutex);
   double& best = known[threads];
-  if (best == 0) {
-    best = measure(threads);
-    if (threads > 1) {
-      // On a busy machine all of them may never have had a window together.
-      double& one = known[1];
-      if (one == 0) one = measure(1);
-      for (int i = 0; i < 5 && best < 0.8 * threads * one; ++i) best = std::max(best, measure(threads));
-    }
-  }
+  if (best == 0) best = measure(threads, 300).back();
   return best;
+}
+
+PeakShare::PeakShare(int threads) : threads_(threads), before_(rate_now(threads)), begin_(Clock::now()) {}
+
+double PeakShare::operator()(double flops, int64_t iterations) const {
+  const std::chrono::duration<double> seconds = Clock::now() - begin_;
+  const double after = rate_now(threads_);
+  return flops * static_cast<double>(iterations) / (seconds.count() * (before_ + after) / 2);
 }
 
 }  // namespace telaio::bench

@@ -7,21 +7,26 @@
 namespace telaio::bench {
 
 /// Multiplications and additions a second, in f32, of `threads` threads that do nothing but fused multiply-adds on
-/// registers, with the instruction set that the kernels use (TELAIO_SIMD). The best of several short measurements,
-/// taken once a process for each number of threads: what disturbs can only make it smaller.
+/// registers, with the instruction set that the kernels use (TELAIO_SIMD): the best of many short windows, taken once a
+/// process for each number of threads.
 double peak_flops(int threads);
 
-/// Takes the time of a benchmark's loop: a share is a plain number, which Google Benchmark has no counter for.
+/// The share that a benchmark's loop has of what `threads` threads do at the same time that only multiply and add: their
+/// rate is taken right before the loop and right after. A processor changes its clock, and others may share it, by a
+/// third from one second to the next; this share changes little, so its median says what a kernel is worth. A share is a
+/// plain number, which Google Benchmark has no counter for.
 class PeakShare {
  public:
-  /// Of peak_flops(threads), when each of the iterations since the object was made did `flops`.
-  double operator()(double flops, int64_t iterations, int threads) const {
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
-    return flops * static_cast<double>(iterations) / (seconds.count() * peak_flops(threads));
-  }
+  /// Measures for some milliseconds; the loop is to begin at once.
+  explicit PeakShare(int threads);
+
+  /// When each of the iterations since the object was made did `flops`. Measures again.
+  double operator()(double flops, int64_t iterations) const;
 
  private:
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  int threads_;
+  double before_;
+  std::chrono::steady_clock::time_point begin_;
 };
 
 }  // namespace telaio::bench

@@ -30,7 +30,7 @@ MicroTile TileOf() {
 }
 
 // Into the second-level cache: the first has no room to spare.
-void prefetch(const void* address) { __builtin_prefetch(address, 0, 2); }
+HWY_INLINE void prefetch(const void* address) { __builtin_prefetch(address, 0, 2); }
 
 // A panel of B, and the one that is needed next, which is asked for meanwhile.
 template <class T>
@@ -48,6 +48,109 @@ struct Panel {
 enum class Task { first, asking, streaming, other };
 // Rows of B from what a streaming tile takes to what it asks for: some hundred cycles.
 constexpr int rows_ahead = 8;
+// The same for elements of A whose steps along k are lines apart.
+constexpr int steps_ahead = 8;
+
+// Goes down the rows of a panel, and does what its task asks for beside.
+template <int vectors, Task task, class T>
+class PanelReader {
+ public:
+  HWY_INLINE PanelReader(const Panel<T>& panel, int64_t row_step)
+      : b_(panel.b), copy_(panel.copy), ahead_(panel.ahead), row_step_(row_step), few_tiles_(panel.few_tiles) {}
+
+  template <class V>
+  HWY_INLINE void Next(V* row) {
+    const hn::ScalableTag<T> d;
+    constexpr int64_t lanes = hn::MaxLanes(d);
+    HWY_UNROLL(4)
+    for (int v = 0; v < vectors; ++v) row[v] = hn::LoadU(d, b_ + v * lanes);
+    if constexpr (task == Task::first) {
+      b_ += row_step_;
+      if (few_tiles_ && ahead_ != nullptr) {
+        prefetch(ahead_);
+        if (vectors > 1) prefetch(ahead_ + lanes);
+        ahead_ += row_step_;
+      }
+      if (copy_ != nullptr) {
+        HWY_UNROLL(4)
+        for (int v = 0; v < vectors; ++v) hn::StoreU(row[v], d, copy_ + v * lanes);
+        copy_ += tile_vectors * lanes;
+      }
+    } else {
+      b_ += tile_vectors * lanes;
+    }
+    if constexpr (task == Task::asking) {
+      prefetch(ahead_);
+      ahead_ += row_step_;
+    }
+    if constexpr (task == Task::streaming) {  // b_ is a row further already
+      HWY_UNROLL(4)
+      for (int v = 0; v < vectors; ++v) __builtin_prefetch(b_ + ((rows_ahead - 1) * tile_vectors + v) * lanes, 0, 3);
+    }
+  }
+
+ private:
+  const T* HWY_RESTRICT b_;
+  T* HWY_RESTRICT copy_;
+  const T* ahead_;
+  int64_t row_step_;
+  bool few_tiles_;
+};
+
+// sum += *a · b, where *a is loaded once for all vectors.
+template <int vectors, class T, class V>
+HWY_INLINE void Add(const T* a, const V (&b)[vectors], V (&sum)[vectors]) {
+  const V element = hn::Set(hn::ScalableTag<T>(), *a);
+  HWY_UNROLL(4)
+  for (int v = 0; v < vectors; ++v) sum[v] = hn::MulAdd(element, b[v], sum[v]);
+}
+
+// The same where each multiply-add takes *a from memory itself. A step of a whole tile is 28 of them, which take 14
+// cycles, and as many loads and additions of addresses as would fill three more instructions a cycle: where another
+// program runs on the same core, that is all there is. Such a load is no instruction of its own, provided that its
+// address is one register; but as the processor can only do two a cycle, not all rows of a tile should ask for it.
+#if HWY_TARGET == HWY_AVX3 && defined(__GNUC__)
+constexpr bool broadcasts_in_memory = true;
+template <class V>
+HWY_INLINE V MulAddFromMemory(const float* a, V b, V sum) {
+  asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum.raw) : "v"(b.raw), "m"(*a));
+  return sum;
+}
+template <class V>
+HWY_INLINE V MulAddFromMemory(const double* a, V b, V sum) {
+  asm("vfmadd231pd %2%{1to8%}, %1, %0" : "+v"(sum.raw) : "v"(b.raw), "m"(*a));
+  return sum;
+}
+#else
+constexpr bool broadcasts_in_memory = false;
+template <class T, class V>
+HWY_INLINE V MulAddFromMemory(const T* a, V b, V sum) {
+  return hn::MulAdd(hn::Set(hn::ScalableTag<T>(), *a), b, sum);
+}
+#endif
+template <int vectors, class T, class V>
+HWY_INLINE void AddFromMemory(const T* a, const V (&b)[vectors], V (&sum)[vectors]) {
+  HWY_UNROLL(4)
+  for (int v = 0; v < vectors; ++v) sum[v] = MulAddFromMemory(a, b[v], sum[v]);
+}
+
+// Whether each of the next `count` rows is as far from its counterpart among the first.
+template <int count, class T>
+HWY_INLINE bool AreApart(const T* const* rows, int64_t apart) {
+  int64_t differences = 0;
+  HWY_UNROLL(8)
+  for (int r = 0; r < count; ++r) differences |= (rows[count + r] - rows[r]) ^ apart;
+  return differences == 0;
+}
+
+// Whether each row begins an element behind the one before.
+template <int count, class T>
+HWY_INLINE bool AreAdjacent(const T* const* rows) {
+  bool adjacent = true;
+  HWY_UNROLL(16)
+  for (int r = 1; r < count; ++r) adjacent &= rows[r] == rows[0] + r;
+  return adjacent;
+}
 
 // The first columns of a tile: kept apart, since every tile needs it.
 template <class T>
@@ -94,45 +197,48 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
     }
   }
-  const int64_t length = block.run_length, step = block.a_step, b_step = block.b_row_step;
-  const T* HWY_RESTRICT b = panel.b;
-  const T* ahead = panel.ahead;
-  T* HWY_RESTRICT copy = panel.copy;
-  const bool asks_for_all = panel.few_tiles && ahead != nullptr;
+  const int64_t length = block.run_length, step = block.a_step;
+  PanelReader<vectors, task, T> reader(panel, block.b_row_step);
+  V b_row[vectors];
+  constexpr int half = rows > 1 ? rows / 2 : 1;
+  const int64_t apart = row[rows - half] - row[0];
+  const bool adjacent = rows >= 8 && AreAdjacent<rows>(row);
+  const bool in_pairs = broadcasts_in_memory && rows >= 8 && !adjacent && AreApart<half>(row, apart);
   for (int64_t run = 0; run < block.runs; ++run) {
-    int64_t at = run * block.a_run_step;
-    for (int64_t p = length; p > 0; --p, at += step) {
-      V b_row[vectors];
-      HWY_UNROLL(4)
-      for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, b + v * lanes);
-      if constexpr (task == Task::first) {
-        b += b_step;
-        if (asks_for_all) {
-          prefetch(ahead);
-          if (vectors > 1) prefetch(ahead + lanes);
-          ahead += b_step;
+    const int64_t begin = run * block.a_run_step;
+    if (adjacent) {
+      const T* a = row[0] + begin;
+      for (int64_t p = length; p > 0; --p, a += step) {
+        reader.Next(b_row);
+        __builtin_prefetch(a + steps_ahead * step, 0, 3);
+        HWY_UNROLL(16)
+        for (int r = 0; r < rows; ++r) {
+          if (broadcasts_in_memory && r % 4 == 1) {
+            AddFromMemory(a + r, b_row, sum[r]);
+          } else {
+            Add(a + r, b_row, sum[r]);
+          }
         }
-        if (copy != nullptr) {
-          HWY_UNROLL(4)
-          for (int v = 0; v < vectors; ++v) hn::StoreU(b_row[v], d, copy + v * lanes);
-          copy += tile_vectors * lanes;
+      }
+    } else if (in_pairs) {
+      const T* upper[half];
+      HWY_UNROLL(8)
+      for (int r = 0; r < half; ++r) upper[r] = row[r] + begin;
+      for (int64_t p = length; p > 0; --p) {
+        reader.Next(b_row);
+        HWY_UNROLL(8)
+        for (int r = 0; r < half; ++r) {
+          AddFromMemory(upper[r], b_row, sum[r]);
+          Add(upper[r] + apart, b_row, sum[rows - half + r]);
+          upper[r] += step;
         }
-      } else {
-        b += tile_vectors * lanes;
       }
-      if constexpr (task == Task::asking) {
-        prefetch(ahead);
-        ahead += b_step;
-      }
-      if constexpr (task == Task::streaming) {  // b is a row further already
-        HWY_UNROLL(4)
-        for (int v = 0; v < vectors; ++v) __builtin_prefetch(b + ((rows_ahead - 1) * tile_vectors + v) * lanes, 0, 3);
-      }
-      HWY_UNROLL(16)
-      for (int r = 0; r < rows; ++r) {
-        const V a_element = hn::Set(d, row[r][at]);
-        HWY_UNROLL(4)
-        for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(a_element, b_row[v], sum[r][v]);
+    } else {
+      int64_t at = begin;
+      for (int64_t p = length; p > 0; --p, at += step) {
+        reader.Next(b_row);
+        HWY_UNROLL(16)
+        for (int r = 0; r < rows; ++r) Add(row[r] + at, b_row, sum[r]);
       }
     }
   }
@@ -147,7 +253,6 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     };
     if (accumulate) each([&](V& x, const T* c, int) HWY_ATTR { x = hn::Add(hn::LoadU(d, c), x); });
     if (const T* bias = block.epilogue.bias; bias != nullptr) {
-      V b_row[vectors];
       HWY_UNROLL(4)
       for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, bias + c_column + v * lanes);
       each([&](V& x, const T*, int v) HWY_ATTR { x = hn::Add(x, b_row[v]); });
