@@ -66,56 +66,42 @@ using Clock = std::chrono::steady_clock;
 // Of less than half a millisecond, so that what else the machine does falls into few of them.
 constexpr int64_t rounds = 200'000;
 
-// The rates of so many windows, slowest first. All threads begin a window together, and it lasts until the last of them
-// is done.
-std::vector<double> measure(int threads, int windows) {
-  std::vector<double> rates;
-  rates.reserve(static_cast<size_t>(windows));
-  std::vector<float> results(static_cast<size_t>(threads));
-  Clock::time_point begin;
-  bool inside = false;
-  const auto turn = [&]() noexcept {
-    const Clock::time_point now = Clock::now();
-    if (inside) {
-      const std::chrono::duration<double> seconds = now - begin;
-      rates.push_back(threads * operations_of(rounds) / seconds.count());
-    }
-    inside = !inside;
-    begin = Clock::now();
-  };
-  // One that sleeps would begin late, so who waits for a window to begin turns in a circle.
-  std::atomic<int> arrived{0}, phase{0};
-  const auto meet = [&] {
-    const int mine = phase.load();
-    if (arrived.fetch_add(1) + 1 == threads) {
-      arrived.store(0);
-      turn();
-      phase.store(mine + 1);
-    } else {
-      while (phase.load() == mine) std::this_thread::yield();
-    }
-  };
+// The rates of `threads` threads that run at the same time, in so many windows each.
+std::vector<std::vector<double>> measure(int threads, int windows) {
+  std::vector<std::vector<double>> rates(static_cast<size_t>(threads));
+  std::vector<float> results(rates.size());
+  std::atomic<int> waiting = threads;
   const auto work = [&](size_t i) {
+    rates[i].reserve(static_cast<size_t>(windows));
+    --waiting;
+    while (waiting.load() > 0) std::this_thread::yield();
     for (int window = 0; window < windows; ++window) {
-      meet();
+      const Clock::time_point begin = Clock::now();
       TELAIO_DISPATCH(MultiplyAdd)(rounds, &results[i]);
-      meet();
+      const std::chrono::duration<double> seconds = Clock::now() - begin;
+      rates[i].push_back(operations_of(rounds) / seconds.count());
     }
   };
   std::vector<std::thread> others;
-  for (size_t i = 1; i < results.size(); ++i) others.emplace_back(work, i);
+  for (size_t i = 1; i < rates.size(); ++i) others.emplace_back(work, i);
   work(0);
   for (std::thread& other : others) other.join();
   volatile float kept = results[0];
   static_cast<void>(kept);
-  std::sort(rates.begin(), rates.end());
   return rates;
 }
 
-// The median of a few windows, the first of which another thread may still be falling asleep in.
+// Each thread's median but for the first few windows: until a thread of the loop before has fallen asleep, a new one
+// may share its core.
 double rate_now(int threads) {
-  constexpr int windows = 9;
-  return measure(threads, windows)[windows / 2];
+  constexpr int skipped = 4, counted = 9;
+  double sum = 0;
+  for (std::vector<double>& rates : measure(threads, skipped + counted)) {
+    const auto middle = rates.begin() + skipped + counted / 2;
+    std::nth_element(rates.begin() + skipped, middle, rates.end());
+    sum += *middle;
+  }
+  return sum;
 }
 
 }  // namespace
@@ -125,7 +111,10 @@ double peak_flops(int threads) {
   static std::map<int, double> known;
   const std::lock_guard lock(mutex);
   double& best = known[threads];
-  if (best == 0) best = measure(threads, 300).back();
+  if (best == 0) {
+    for (const std::vector<double>& rates : measure(threads, 300))
+      best += *std::max_element(rates.begin(), rates.end());
+  }
   return best;
 }
 
@@ -133,8 +122,8 @@ PeakShare::PeakShare(int threads) : threads_(threads), before_(rate_now(threads)
 
 double PeakShare::operator()(double flops, int64_t iterations) const {
   const std::chrono::duration<double> seconds = Clock::now() - begin_;
-  const double after = rate_now(threads_);
-  return flops * static_cast<double>(iterations) / (seconds.count() * (before_ + after) / 2);
+  const double peak = std::max(before_, rate_now(threads_));
+  return flops * static_cast<double>(iterations) / (seconds.count() * peak);
 }
 
 }  // namespace telaio::bench

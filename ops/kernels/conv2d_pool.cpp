@@ -9,6 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <telaio/ops/kernels/mul_add-inl.hpp>
+
 #ifndef TELAIO_OPS_KERNELS_CONV2D_POOL_CPP  // shared by all targets
 #define TELAIO_OPS_KERNELS_CONV2D_POOL_CPP
 namespace telaio::kernels {
@@ -112,6 +114,25 @@ HWY_INLINE void PoolFour(D d, V a, V b, V c, V e, bool relu, int64_t count, T* p
   StoreBest(d, best, place, count, pooled, argmax);
 }
 
+// An element of the filter times what all positions of some windows see of it: at[line][window], and a pixel of c
+// elements further.
+template <int windows, int vectors, class T, class V>
+HWY_INLINE void AddElement(const T* const (&at)[2][windows], int64_t ahead, int64_t c, const T* filter,
+                           V (&sum)[2][2 * windows][vectors]) {
+  const hn::ScalableTag<T> d;
+  V weights[vectors];
+  HWY_UNROLL(2)
+  for (int v = 0; v < vectors; ++v) weights[v] = hn::LoadU(d, filter + v * hn::MaxLanes(d));
+  HWY_UNROLL(2)
+  for (int line = 0; line < 2; ++line) {
+    HWY_UNROLL(4)
+    for (int w = 0; w < windows; ++w) {
+      MulAddFromMemory(at[line][w] + ahead, weights, sum[line][2 * w]);
+      MulAddLoaded(at[line][w] + c + ahead, weights, sum[line][2 * w + 1]);
+    }
+  }
+}
+
 // `windows` neighbouring windows, whose first line in the image starts at `top`, and `vectors` vectors of channels from
 // q on.
 template <int windows, int vectors, class T>
@@ -130,22 +151,34 @@ HWY_NOINLINE void PoolTile(const PooledRows<T>& p, const T* HWY_RESTRICT top, in
   }
   const int64_t c = p.canvas.c, run = p.run, filter_step = p.filter_step;
   const T* HWY_RESTRICT filter = p.filter + q;
-  for (int64_t ky = 0; ky < p.kh; ++ky, top += pitch) {
-    const T* HWY_RESTRICT upper = top;
-    const T* HWY_RESTRICT lower = top + pitch;
-    for (int64_t j = 0; j < run; ++j, ++upper, ++lower, filter += filter_step) {
-      V weights[vectors];
-      HWY_UNROLL(2)
-      for (int v = 0; v < vectors; ++v) weights[v] = hn::LoadU(d, filter + v * lanes);
-      HWY_UNROLL(8)
-      for (int i = 0; i < columns; ++i) {
-        const V up = hn::Set(d, upper[i * c]), low = hn::Set(d, lower[i * c]);
+  if (c == 1) {  // lines are too short for more than this
+    for (int64_t ky = 0; ky < p.kh; ++ky, top += pitch) {
+      const T* HWY_RESTRICT upper = top;
+      const T* HWY_RESTRICT lower = top + pitch;
+      for (int64_t j = 0; j < run; ++j, ++upper, ++lower, filter += filter_step) {
+        V weights[vectors];
         HWY_UNROLL(2)
-        for (int v = 0; v < vectors; ++v) {
-          sum[0][i][v] = hn::MulAdd(up, weights[v], sum[0][i][v]);
-          sum[1][i][v] = hn::MulAdd(low, weights[v], sum[1][i][v]);
+        for (int v = 0; v < vectors; ++v) weights[v] = hn::LoadU(d, filter + v * lanes);
+        HWY_UNROLL(8)
+        for (int i = 0; i < columns; ++i) {
+          MulAddFromMemory(upper + i, weights, sum[0][i]);
+          MulAddLoaded(lower + i, weights, sum[1][i]);
         }
       }
+    }
+  } else {
+    for (int64_t ky = 0; ky < p.kh; ++ky, top += pitch) {
+      const T* at[2][windows];
+      HWY_UNROLL(4)
+      for (int w = 0; w < windows; ++w) at[0][w] = top + 2 * w * c, at[1][w] = top + pitch + 2 * w * c;
+      int64_t j = run;
+      for (; j >= 2; j -= 2, filter += 2 * filter_step) {
+        AddElement(at, 0, c, filter, sum);
+        AddElement(at, 1, c, filter + filter_step, sum);
+        HWY_UNROLL(4)
+        for (int w = 0; w < windows; ++w) at[0][w] += 2, at[1][w] += 2;
+      }
+      for (; j > 0; --j, filter += filter_step) AddElement(at, 0, c, filter, sum);
     }
   }
   HWY_UNROLL(4)

@@ -8,6 +8,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <telaio/ops/kernels/mul_add-inl.hpp>
+
 HWY_BEFORE_NAMESPACE();
 namespace telaio::kernels::HWY_NAMESPACE {
 
@@ -97,43 +99,6 @@ class PanelReader {
   bool few_tiles_;
 };
 
-// sum += *a · b, where *a is loaded once for all vectors.
-template <int vectors, class T, class V>
-HWY_INLINE void Add(const T* a, const V (&b)[vectors], V (&sum)[vectors]) {
-  const V element = hn::Set(hn::ScalableTag<T>(), *a);
-  HWY_UNROLL(4)
-  for (int v = 0; v < vectors; ++v) sum[v] = hn::MulAdd(element, b[v], sum[v]);
-}
-
-// The same where each multiply-add takes *a from memory itself. A step of a whole tile is 28 of them, which take 14
-// cycles, and as many loads and additions of addresses as would fill three more instructions a cycle: where another
-// program runs on the same core, that is all there is. Such a load is no instruction of its own, provided that its
-// address is one register; but as the processor can only do two a cycle, not all rows of a tile should ask for it.
-#if HWY_TARGET == HWY_AVX3 && defined(__GNUC__)
-constexpr bool broadcasts_in_memory = true;
-template <class V>
-HWY_INLINE V MulAddFromMemory(const float* a, V b, V sum) {
-  asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum.raw) : "v"(b.raw), "m"(*a));
-  return sum;
-}
-template <class V>
-HWY_INLINE V MulAddFromMemory(const double* a, V b, V sum) {
-  asm("vfmadd231pd %2%{1to8%}, %1, %0" : "+v"(sum.raw) : "v"(b.raw), "m"(*a));
-  return sum;
-}
-#else
-constexpr bool broadcasts_in_memory = false;
-template <class T, class V>
-HWY_INLINE V MulAddFromMemory(const T* a, V b, V sum) {
-  return hn::MulAdd(hn::Set(hn::ScalableTag<T>(), *a), b, sum);
-}
-#endif
-template <int vectors, class T, class V>
-HWY_INLINE void AddFromMemory(const T* a, const V (&b)[vectors], V (&sum)[vectors]) {
-  HWY_UNROLL(4)
-  for (int v = 0; v < vectors; ++v) sum[v] = MulAddFromMemory(a, b[v], sum[v]);
-}
-
 // Whether each of the next `count` rows is as far from its counterpart among the first.
 template <int count, class T>
 HWY_INLINE bool AreApart(const T* const* rows, int64_t apart) {
@@ -197,48 +162,50 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
     }
   }
-  const int64_t length = block.run_length, step = block.a_step;
+  const int64_t runs = block.runs, length = block.run_length, step = block.a_step, run_step = block.a_run_step;
   PanelReader<vectors, task, T> reader(panel, block.b_row_step);
   V b_row[vectors];
+  // Three ways to the elements of A; addresses take instructions, too.
   constexpr int half = rows > 1 ? rows / 2 : 1;
   const int64_t apart = row[rows - half] - row[0];
-  const bool adjacent = rows >= 8 && AreAdjacent<rows>(row);
-  const bool in_pairs = broadcasts_in_memory && rows >= 8 && !adjacent && AreApart<half>(row, apart);
-  for (int64_t run = 0; run < block.runs; ++run) {
-    const int64_t begin = run * block.a_run_step;
-    if (adjacent) {
-      const T* a = row[0] + begin;
+  if (rows >= 8 && AreAdjacent<rows>(row)) {
+    for (int64_t run = 0; run < runs; ++run) {
+      const T* a = row[0] + run * run_step;
       for (int64_t p = length; p > 0; --p, a += step) {
         reader.Next(b_row);
         __builtin_prefetch(a + steps_ahead * step, 0, 3);
         HWY_UNROLL(16)
         for (int r = 0; r < rows; ++r) {
-          if (broadcasts_in_memory && r % 4 == 1) {
-            AddFromMemory(a + r, b_row, sum[r]);
+          if (r % 4 == 1) {
+            MulAddFromMemory(a + r, b_row, sum[r]);
           } else {
-            Add(a + r, b_row, sum[r]);
+            MulAddLoaded(a + r, b_row, sum[r]);
           }
         }
       }
-    } else if (in_pairs) {
+    }
+  } else if (multiplies_from_memory && rows >= 8 && AreApart<half>(row, apart)) {
+    for (int64_t run = 0; run < runs; ++run) {
       const T* upper[half];
       HWY_UNROLL(8)
-      for (int r = 0; r < half; ++r) upper[r] = row[r] + begin;
+      for (int r = 0; r < half; ++r) upper[r] = row[r] + run * run_step;
       for (int64_t p = length; p > 0; --p) {
         reader.Next(b_row);
         HWY_UNROLL(8)
         for (int r = 0; r < half; ++r) {
-          AddFromMemory(upper[r], b_row, sum[r]);
-          Add(upper[r] + apart, b_row, sum[rows - half + r]);
+          MulAddFromMemory(upper[r], b_row, sum[r]);
+          MulAddLoaded(upper[r] + apart, b_row, sum[rows - half + r]);
           upper[r] += step;
         }
       }
-    } else {
-      int64_t at = begin;
+    }
+  } else {
+    for (int64_t run = 0; run < runs; ++run) {
+      int64_t at = run * run_step;
       for (int64_t p = length; p > 0; --p, at += step) {
         reader.Next(b_row);
         HWY_UNROLL(16)
-        for (int r = 0; r < rows; ++r) Add(row[r] + at, b_row, sum[r]);
+        for (int r = 0; r < rows; ++r) MulAddLoaded(row[r] + at, b_row, sum[r]);
       }
     }
   }

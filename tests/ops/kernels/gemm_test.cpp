@@ -1,5 +1,6 @@
 #include <telaio/ops/kernels/gemm.hpp>
 
+#include <array>
 #include <cmath>
 
 #include "for_each_simd_target.hpp"
@@ -133,6 +134,60 @@ TYPED_TEST(Matmul, OfFewRowsHasTheBitsOfThoseAmongMany) {
     const std::vector<T> a = random.reals<T>(many.m * many.k), b = random.reals<T>(many.k * many.n),
                          c = run(many, a, b);
     EXPECT_TRUE(same_bits(run(few, a, b), std::vector<T>(c.begin(), c.begin() + few.m * few.n)));
+  });
+}
+
+// Register tiles reach the elements of A in ways that depend on how its rows lie. `runs` runs of four, each row `apart`
+// elements from the one before, which the first five can be moved away from.
+template <class T>
+std::vector<T> multiply_rows(int64_t m, int64_t n, int64_t step, int64_t apart, int64_t moved, const std::vector<T>& a,
+                             const std::vector<T>& panels) {
+  constexpr int64_t runs = 3, length = 4, moved_rows = 5;
+  const int64_t width = micro_tile<T>().columns, k = runs * length, run_step = length * step + 1;
+  std::vector<T> memory = nans<T>(m * apart + runs * run_step + moved + k * step);
+  std::vector<const T*> a_rows;
+  std::vector<T> c = nans<T>(m * n);
+  std::vector<T*> c_rows;
+  for (int64_t i = 0; i < m; ++i) {
+    T* row = memory.data() + i * apart + (i < moved_rows ? 0 : moved);
+    for (int64_t p = 0; p < k; ++p) row[p / length * run_step + p % length * step] = a[static_cast<size_t>(i * k + p)];
+    a_rows.push_back(row);
+    c_rows.push_back(c.data() + i * n);
+  }
+  multiply_block<T>({.m = m,
+                     .n = n,
+                     .runs = runs,
+                     .run_length = length,
+                     .a_rows = a_rows.data(),
+                     .a_run_step = run_step,
+                     .a_step = step,
+                     .b = panels.data(),
+                     .b_panel_step = k * width,
+                     .b_row_step = width,
+                     .c_rows = c_rows.data(),
+                     .c_column = 0,
+                     .accumulate = false});
+  return c;
+}
+
+TYPED_TEST(Matmul, HasTheSameBitsHoweverRowsLie) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(9);
+    for (const int64_t n : {3, 16, 31, 70}) {
+      for (int64_t m = 1; m <= 45; ++m) {
+        const std::vector<T> a = random.reals<T>(m * 12),
+                             panels = random.reals<T>((n / micro_tile<T>().columns + 1) * 12 * micro_tile<T>().columns);
+        const std::vector<T> expected = multiply_rows(m, n, 1, 50, 0, a, panels);  // one behind the other
+        EXPECT_FALSE(std::isnan(expected.back()));
+        for (const auto& [step, apart, moved] : {std::array<int64_t, 3>{60, 1, 0},  // side by side
+                                                 {60, 1, 1},                        // but for a gap
+                                                 {2, 100, 0},
+                                                 {1, 50, 3}})
+          ASSERT_TRUE(same_bits(multiply_rows(m, n, step, apart, moved, a, panels), expected))
+              << m << "x" << n << ", rows " << apart << " apart, moved by " << moved;
+      }
+    }
   });
 }
 
