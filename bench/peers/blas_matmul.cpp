@@ -16,15 +16,14 @@ std::vector<float> values(int count) {
   return all;
 }
 
-void measure(const Run& run) {
-  openblas_set_num_threads(run.threads);
+void add_cases(int threads, Cases& cases) {
+  openblas_set_num_threads(threads);
   for (const MatmulCase& c : matmul_cases) {
-    const std::vector<float> a = values(c.m * c.k), b = values(c.k * c.n);
-    std::vector<float> y(static_cast<size_t>(c.m * c.n));
-    report(run, c.name, "default", gflop(c), [&] {
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, c.m, c.n, c.k, 1, a.data(), c.k, b.data(), c.n, 0,
-                  y.data(), c.n);
-    });
+    cases.add(c.name, "default", gflop(c),
+              [c, a = values(c.m * c.k), b = values(c.k * c.n), y = values(c.m * c.n)]() mutable {
+                cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, c.m, c.n, c.k, 1, a.data(), c.k, b.data(), c.n,
+                            0, y.data(), c.n);
+              });
   }
 }
 
@@ -35,5 +34,5 @@ int main(int count, char** arguments) {
     std::printf("%s, kernels for %s\n", openblas_get_config(), openblas_get_corename());
     return 0;
   }
-  return run_main(count, arguments, measure);
+  return run_main(count, arguments, add_cases);
 }

@@ -22,19 +22,18 @@ memory filled(const memory::desc& layout, const dnnl::engine& engine) {
   return all;
 }
 
-void run_primitive(const Run& run, const char* name, const char* setting, double amount, const dnnl::engine& engine,
+void add_primitive(Cases& cases, const char* name, const char* setting, double amount, const dnnl::engine& engine,
                    const dnnl::primitive& primitive, const std::unordered_map<int, memory::desc>& layouts) {
-  dnnl::stream stream(engine);
   std::unordered_map<int, memory> arguments;
   for (const auto& [key, layout] : layouts) arguments.emplace(key, filled(layout, engine));
-  report(run, name, setting, amount, [&] {
+  cases.add(name, setting, amount, [primitive, arguments, stream = dnnl::stream(engine)]() mutable {
     primitive.execute(stream, arguments);
     stream.wait();
   });
 }
 
-void measure_conv(const Run& run, const ConvCase& c, dnnl::algorithm algorithm, const char* setting,
-                  const dnnl::engine& engine) {
+void add_conv(Cases& cases, const ConvCase& c, dnnl::algorithm algorithm, const char* setting,
+              const dnnl::engine& engine) {
   const auto any = [](const memory::dims& dims) {
     return memory::desc(dims, memory::data_type::f32, memory::format_tag::any);
   };
@@ -46,30 +45,30 @@ void measure_conv(const Run& run, const ConvCase& c, dnnl::algorithm algorithm, 
   using dnnl::convolution_forward;
   const convolution_forward::primitive_desc forward(
       {dnnl::prop_kind::forward_training, algorithm, x, w, y, strides, padding, padding}, engine);
-  run_primitive(run, c.forward, setting, gflop(c), engine, convolution_forward(forward),
+  add_primitive(cases, c.forward, setting, gflop(c), engine, convolution_forward(forward),
                 {{DNNL_ARG_SRC, forward.src_desc()},
                  {DNNL_ARG_WEIGHTS, forward.weights_desc()},
                  {DNNL_ARG_DST, forward.dst_desc()}});
   const convolution_backward_data::primitive_desc by_input({algorithm, x, w, y, strides, padding, padding}, engine,
                                                            forward);
-  run_primitive(run, c.input_gradient, setting, gflop(c), engine, convolution_backward_data(by_input),
+  add_primitive(cases, c.input_gradient, setting, gflop(c), engine, convolution_backward_data(by_input),
                 {{DNNL_ARG_DIFF_SRC, by_input.diff_src_desc()},
                  {DNNL_ARG_WEIGHTS, by_input.weights_desc()},
                  {DNNL_ARG_DIFF_DST, by_input.diff_dst_desc()}});
   const convolution_backward_weights::primitive_desc by_weight({algorithm, x, w, y, strides, padding, padding}, engine,
                                                                forward);
-  run_primitive(run, c.weight_gradient, setting, gflop(c), engine, convolution_backward_weights(by_weight),
+  add_primitive(cases, c.weight_gradient, setting, gflop(c), engine, convolution_backward_weights(by_weight),
                 {{DNNL_ARG_SRC, by_weight.src_desc()},
                  {DNNL_ARG_DIFF_WEIGHTS, by_weight.diff_weights_desc()},
                  {DNNL_ARG_DIFF_DST, by_weight.diff_dst_desc()}});
 }
 
-void measure(const Run& run) {
-  omp_set_num_threads(run.threads);
+void add_cases(int threads, Cases& cases) {
+  omp_set_num_threads(threads);
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   for (const ConvCase& c : conv_cases) {
-    measure_conv(run, c, dnnl::algorithm::convolution_direct, "direct", engine);
-    measure_conv(run, c, dnnl::algorithm::convolution_auto, "auto", engine);
+    add_conv(cases, c, dnnl::algorithm::convolution_direct, "direct", engine);
+    add_conv(cases, c, dnnl::algorithm::convolution_auto, "auto", engine);
   }
 }
 
@@ -82,5 +81,5 @@ int main(int count, char** arguments) {
                 version->cpu_runtime == DNNL_RUNTIME_OMP ? "OpenMP" : "other");
     return 0;
   }
-  return run_main(count, arguments, measure);
+  return run_main(count, arguments, add_cases);
 }

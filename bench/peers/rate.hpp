@@ -1,50 +1,77 @@
-// How the programs of this directory measure and what they print, so that scripts/peers.sh can compare them:
+// How the programs of this directory measure and what they print, so that scripts/peers.sh can let them take turns:
 //
 //   PROGRAM THREADS SECONDS
 //
-// prints a line a case: its name, the setting, and how much a second (images, or GFLOP). SECONDS is for one case.
+// prints the names of its cases, a line each, and an empty one. Then, for each name that it reads, it measures that
+// case for SECONDS in each of its settings and prints a line each, with the name, the setting and how much a second
+// (images, or GFLOP), and an empty one.
 #pragma once
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
 
 namespace telaio::bench {
 
-struct Run {
-  int threads;
-  double seconds;
-};
+/// What a program measures. All of it is kept: it goes on where it was when its turn comes again.
+class Cases {
+ public:
+  /// `amount` is what one call does.
+  void add(const char* name, const char* setting, double amount, std::function<void()> call) {
+    all_.push_back({name, setting, amount, std::move(call)});
+  }
 
-/// Calls of f a second, after some that do not count: the first ones plan, allocate and fill caches.
-template <class F>
-double rate(const Run& run, F&& f) {
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point begin) {
-    return std::chrono::duration<double>(Clock::now() - begin).count();
+  void print_names() const {
+    for (size_t i = 0; i < all_.size(); ++i)
+      if (i == 0 || all_[i].name != all_[i - 1].name) std::printf("%s\n", all_[i].name.c_str());
+    end_of_answer();
+  }
+  void measure(const std::string& name, double seconds) const {
+    for (const Case& one : all_)
+      if (one.name == name)
+        std::printf("%s %s %.6g\n", name.c_str(), one.setting.c_str(), one.amount * rate(one.call, seconds));
+    end_of_answer();
+  }
+
+ private:
+  struct Case {
+    std::string name, setting;
+    double amount;
+    std::function<void()> call;
   };
-  const auto warm = Clock::now();
-  int calls = 0;
-  while (calls < 3 || (calls < 1000 && since(warm) < run.seconds / 5)) {
-    f();
-    ++calls;
-  }
-  const auto begin = Clock::now();
-  double seconds = 0;
-  for (calls = 0; calls < 3 || seconds < run.seconds; seconds = since(begin)) {
-    f();
-    ++calls;
-  }
-  return calls / seconds;
-}
 
-/// `amount` is what one call does.
-template <class F>
-void report(const Run& run, const char* name, const char* setting, double amount, F&& f) {
-  std::printf("%s %s %.6g\n", name, setting, amount * rate(run, f));
-  std::fflush(stdout);
-}
+  static void end_of_answer() {
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+  /// Calls a second, after some that do not count: the first ones plan, allocate and fill caches.
+  static double rate(const std::function<void()>& f, double least) {
+    using Clock = std::chrono::steady_clock;
+    const auto since = [](Clock::time_point begin) {
+      return std::chrono::duration<double>(Clock::now() - begin).count();
+    };
+    const auto warm = Clock::now();
+    int calls = 0;
+    while (calls < 3 || (calls < 1000 && since(warm) < least / 5)) {
+      f();
+      ++calls;
+    }
+    const auto begin = Clock::now();
+    double seconds = 0;
+    for (calls = 0; calls < 3 || seconds < least; seconds = since(begin)) {
+      f();
+      ++calls;
+    }
+    return calls / seconds;
+  }
+
+  std::vector<Case> all_;
+};
 
 /// The cases that all sides have.
 struct MatmulCase {
@@ -52,10 +79,8 @@ struct MatmulCase {
   int m, k, n;
 };
 inline constexpr MatmulCase matmul_cases[] = {
-    {"matmul/256x256x256", 256, 256, 256},
-    {"matmul/512x512x512", 512, 512, 512},
-    {"matmul/1024x1024x1024", 1024, 1024, 1024},
-    {"matmul/2048x2048x2048", 2048, 2048, 2048},
+    {"matmul/256x256x256", 256, 256, 256},       {"matmul/512x512x512", 512, 512, 512},
+    {"matmul/1024x1024x1024", 1024, 1024, 1024}, {"matmul/2048x2048x2048", 2048, 2048, 2048},
     {"matmul/128x784x512", 128, 784, 512},
 };
 inline double gflop(const MatmulCase& c) { return 2e-9 * c.m * c.k * c.n; }
@@ -86,16 +111,20 @@ inline constexpr StepCase step_cases[] = {
     {"cnn/infer/128", false, false, 128}, {"dense/infer/128", true, false, 128},
 };
 
-/// What main does.
+/// What main does: `add_cases` gets the number of threads and Cases.
 template <class F>
-int run_main(int count, char** arguments, F&& cases) {
-  const Run run{count == 3 ? std::atoi(arguments[1]) : 0, count == 3 ? std::atof(arguments[2]) : 0};
-  if (run.threads < 1 || !(run.seconds > 0)) {
+int run_main(int count, char** arguments, F&& add_cases) {
+  const int threads = count == 3 ? std::atoi(arguments[1]) : 0;
+  const double seconds = count == 3 ? std::atof(arguments[2]) : 0;
+  if (threads < 1 || !(seconds > 0)) {
     std::fprintf(stderr, "usage: %s THREADS SECONDS\n", arguments[0]);
     return 2;
   }
   try {
-    cases(run);
+    Cases cases;
+    add_cases(threads, cases);
+    cases.print_names();
+    for (std::string name; std::getline(std::cin, name);) cases.measure(name, seconds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", arguments[0], error.what());
     return 2;

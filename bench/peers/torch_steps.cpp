@@ -1,5 +1,6 @@
 // The networks of bench/peers/rate.hpp in LibTorch: steps of training (forward, backward, Adam) and inference, with
 // both layouts of images; which is the better one differs.
+#include <memory>
 #include <string_view>
 
 #include <ATen/Context.h>
@@ -36,42 +37,45 @@ struct DenseNet : torch::nn::Module {
 };
 
 template <class Network>
-void measure_step(const Run& run, const StepCase& c, bool channels_last) {
+void add_step(Cases& cases, const StepCase& c, bool channels_last) {
   torch::manual_seed(1);
-  Network network;
+  const auto network = std::make_shared<Network>();
   torch::Tensor x = torch::rand({c.batch, 1, 28, 28});
   const torch::Tensor classes = torch::randint(10, {c.batch}, torch::kLong);
   if (channels_last) {
     x = x.contiguous(torch::MemoryFormat::ChannelsLast);
     // Only the convolutions' weights have four axes.
-    for (torch::Tensor& parameter : network.parameters())
+    for (torch::Tensor& parameter : network->parameters())
       if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
   }
   const char* setting = channels_last ? "channels_last" : "contiguous";
   if (c.training) {
-    torch::optim::Adam adam(network.parameters(), torch::optim::AdamOptions(0.001).eps(1e-7));
-    report(run, c.name, setting, c.batch, [&] {
+    const auto adam =
+        std::make_shared<torch::optim::Adam>(network->parameters(), torch::optim::AdamOptions(0.001).eps(1e-7));
+    cases.add(c.name, setting, c.batch, [network, adam, x, classes] {
       // Gradients are dropped and not filled with zeros, which is the faster way.
-      for (torch::Tensor& parameter : network.parameters()) parameter.mutable_grad().reset();
-      const torch::Tensor loss = torch::cross_entropy_loss(network.forward(x), classes);
+      for (torch::Tensor& parameter : network->parameters()) parameter.mutable_grad().reset();
+      const torch::Tensor loss = torch::cross_entropy_loss(network->forward(x), classes);
       loss.backward();
-      adam.step();
-      return loss.template item<float>();
+      adam->step();
+      static_cast<void>(loss.template item<float>());
     });
   } else {
-    const c10::InferenceMode inference;
-    network.eval();
-    report(run, c.name, setting, c.batch, [&] { return torch::softmax(network.forward(x), 1); });
+    network->eval();
+    cases.add(c.name, setting, c.batch, [network, x] {
+      const c10::InferenceMode inference;
+      torch::softmax(network->forward(x), 1);
+    });
   }
 }
 
-void measure(const Run& run) {
-  at::set_num_threads(run.threads);
+void add_cases(int threads, Cases& cases) {
+  at::set_num_threads(threads);
   for (const StepCase& c : step_cases) {
     if (c.dense) {
-      measure_step<DenseNet>(run, c, false);
+      add_step<DenseNet>(cases, c, false);
     } else {
-      for (const bool channels_last : {false, true}) measure_step<Cnn>(run, c, channels_last);
+      for (const bool channels_last : {false, true}) add_step<Cnn>(cases, c, channels_last);
     }
   }
 }
@@ -84,5 +88,5 @@ int main(int count, char** arguments) {
     return 0;
   }
   at::globalContext().setFlushDenormal(true);  // as Telaio does; off, it is the slower after a thousand steps
-  return run_main(count, arguments, measure);
+  return run_main(count, arguments, add_cases);
 }
