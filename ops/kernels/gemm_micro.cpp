@@ -166,10 +166,11 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
   const int64_t runs = block.runs, length = block.run_length, step = block.a_step, run_step = block.a_run_step;
   PanelReader<vectors, task, T> reader(panel, block.b_row_step);
   V b_row[vectors];
-  // Three ways to the elements of A; addresses take instructions, too.
+  // Three ways to the elements of A; addresses take instructions, too. A short k does not pay for a look at the rows.
+  const bool is_long = rows >= 8 && runs * length >= 32;
   constexpr int half = rows > 1 ? rows / 2 : 1;
   const int64_t apart = row[rows - half] - row[0];
-  if (rows >= 8 && AreAdjacent<rows>(row)) {
+  if (is_long && AreAdjacent<rows>(row)) {
     for (int64_t run = 0; run < runs; ++run) {
       const T* a = row[0] + run * run_step;
       for (int64_t p = length; p > 0; --p, a += step) {
@@ -185,7 +186,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
         }
       }
     }
-  } else if (multiplies_from_memory && rows >= 8 && AreApart<half>(row, apart)) {
+  } else if (multiplies_from_memory && is_long && AreApart<half>(row, apart)) {
     for (int64_t run = 0; run < runs; ++run) {
       const T* upper[half];
       HWY_UNROLL(8)

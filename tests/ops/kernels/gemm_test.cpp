@@ -137,12 +137,12 @@ TYPED_TEST(Matmul, OfFewRowsHasTheBitsOfThoseAmongMany) {
   });
 }
 
-// Register tiles reach the elements of A in ways that depend on how its rows lie. `runs` runs of four, each row `apart`
-// elements from the one before, which the first five can be moved away from.
+// Register tiles reach the elements of A in ways that depend on how its rows lie. Three runs of `length`, each row
+// `apart` elements from the one before, which the first five can be moved away from.
 template <class T>
-std::vector<T> multiply_rows(int64_t m, int64_t n, int64_t step, int64_t apart, int64_t moved, const std::vector<T>& a,
-                             const std::vector<T>& panels) {
-  constexpr int64_t runs = 3, length = 4, moved_rows = 5;
+std::vector<T> multiply_rows(int64_t m, int64_t n, int64_t length, int64_t step, int64_t apart, int64_t moved,
+                             const std::vector<T>& a, const std::vector<T>& panels) {
+  constexpr int64_t runs = 3, moved_rows = 5;
   const int64_t width = micro_tile<T>().columns, k = runs * length, run_step = length * step + 1;
   std::vector<T> memory = nans<T>(m * apart + runs * run_step + moved + k * step);
   std::vector<const T*> a_rows;
@@ -174,17 +174,18 @@ TYPED_TEST(Matmul, HasTheSameBitsHoweverRowsLie) {
   using T = TypeParam;
   for_each_simd_target([] {
     Random random(9);
-    for (const int64_t n : {3, 16, 31, 70}) {
+    const int64_t width = micro_tile<T>().columns;
+    for (const auto& [n, length] : {std::array<int64_t, 2>{3, 15}, {16, 4}, {31, 12}, {70, 12}}) {
       for (int64_t m = 1; m <= 45; ++m) {
-        const std::vector<T> a = random.reals<T>(m * 12),
-                             panels = random.reals<T>((n / micro_tile<T>().columns + 1) * 12 * micro_tile<T>().columns);
-        const std::vector<T> expected = multiply_rows(m, n, 1, 50, 0, a, panels);  // one behind the other
+        const std::vector<T> a = random.reals<T>(m * 3 * length),
+                             panels = random.reals<T>((n / width + 1) * 3 * length * width);
+        const std::vector<T> expected = multiply_rows(m, n, length, 1, 50, 0, a, panels);  // one behind the other
         EXPECT_FALSE(std::isnan(expected.back()));
         for (const auto& [step, apart, moved] : {std::array<int64_t, 3>{60, 1, 0},  // side by side
                                                  {60, 1, 1},                        // but for a gap
                                                  {2, 100, 0},
                                                  {1, 50, 3}})
-          ASSERT_TRUE(same_bits(multiply_rows(m, n, step, apart, moved, a, panels), expected))
+          ASSERT_TRUE(same_bits(multiply_rows(m, n, length, step, apart, moved, a, panels), expected))
               << m << "x" << n << ", rows " << apart << " apart, moved by " << moved;
       }
     }
