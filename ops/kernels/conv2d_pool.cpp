@@ -151,22 +151,7 @@ HWY_NOINLINE void PoolTile(const PooledRows<T>& p, const T* HWY_RESTRICT top, in
   }
   const int64_t c = p.canvas.c, run = p.run, filter_step = p.filter_step;
   const T* HWY_RESTRICT filter = p.filter + q;
-  if (c == 1) {  // lines are too short for more than this
-    for (int64_t ky = 0; ky < p.kh; ++ky, top += pitch) {
-      const T* HWY_RESTRICT upper = top;
-      const T* HWY_RESTRICT lower = top + pitch;
-      for (int64_t j = 0; j < run; ++j, ++upper, ++lower, filter += filter_step) {
-        V weights[vectors];
-        HWY_UNROLL(2)
-        for (int v = 0; v < vectors; ++v) weights[v] = hn::LoadU(d, filter + v * lanes);
-        HWY_UNROLL(8)
-        for (int i = 0; i < columns; ++i) {
-          MulAddFromMemory(upper + i, weights, sum[0][i]);
-          MulAddLoaded(lower + i, weights, sum[1][i]);
-        }
-      }
-    }
-  } else {
+  if (multiplies_from_memory && c > 1) {
     for (int64_t ky = 0; ky < p.kh; ++ky, top += pitch) {
       const T* at[2][windows];
       HWY_UNROLL(4)
@@ -179,6 +164,22 @@ HWY_NOINLINE void PoolTile(const PooledRows<T>& p, const T* HWY_RESTRICT top, in
         for (int w = 0; w < windows; ++w) at[0][w] += 2, at[1][w] += 2;
       }
       for (; j > 0; --j, filter += filter_step) AddElement(at, 0, c, filter, sum);
+    }
+  } else {
+    const int64_t pixel = multiplies_from_memory ? 1 : c;  // a constant is part of an address
+    for (int64_t ky = 0; ky < p.kh; ++ky, top += pitch) {
+      const T* HWY_RESTRICT upper = top;
+      const T* HWY_RESTRICT lower = top + pitch;
+      for (int64_t j = 0; j < run; ++j, ++upper, ++lower, filter += filter_step) {
+        V weights[vectors];
+        HWY_UNROLL(2)
+        for (int v = 0; v < vectors; ++v) weights[v] = hn::LoadU(d, filter + v * lanes);
+        HWY_UNROLL(8)
+        for (int i = 0; i < columns; ++i) {
+          MulAddFromMemory(upper + i * pixel, weights, sum[0][i]);
+          MulAddLoaded(lower + i * pixel, weights, sum[1][i]);
+        }
+      }
     }
   }
   HWY_UNROLL(4)
