@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
   cat <<'USAGE'
-usage: scripts/bench-check.sh [--build DIR] [--ratios FILE] [--repetitions N] [--list]
+usage: scripts/bench-check.sh [--build DIR] [--ratios FILE] [--repetitions N] [--rounds N] [--list]
 
 Runs the benchmarks that FILE names, on one thread, and compares the share of the machine's peak that each reaches with
 the least that the file asks for. The peak is measured by the suites themselves, right before and after each repetition.

@@ -181,7 +181,7 @@ LC_ALL=C awk '
   echo "- $(sed -n 's/^model name[[:space:]]*: *//p' /proc/cpuinfo | head -n 1), $threads processors, $(sed -n 's/^flags.*\(avx512f\).*/AVX-512, /p' /proc/cpuinfo | head -n 1)load average $load_before before"
   echo "- $(c++ --version | head -n 1)"
   if LC_ALL=C awk -v x="$load_before" 'BEGIN { exit !(x > 0.5) }'; then
-    echo "- **The machine was busy: these figures say little, those with several threads least of all.**"
+    echo "- **The machine was busy: the figures say little, those with several threads least of all; ratios are of the same seconds.**"
   fi
   for name in torch openblas onednn; do
     line=$(info "$name")
