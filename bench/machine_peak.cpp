@@ -91,18 +91,15 @@ std::vector<std::vector<double>> measure(int threads, int windows) {
   return rates;
 }
 
-// Each thread's median but for the first few windows: until a thread of the loop before has fallen asleep, a new one
-// may share its core.
-double rate_now(int threads) {
-  constexpr int skipped = 4, counted = 9;
+// The sum of each thread's best window. A peak that is found too small would make every share look good.
+double best_rate(int threads, int windows) {
   double sum = 0;
-  for (std::vector<double>& rates : measure(threads, skipped + counted)) {
-    const auto middle = rates.begin() + skipped + counted / 2;
-    std::nth_element(rates.begin() + skipped, middle, rates.end());
-    sum += *middle;
-  }
+  for (const std::vector<double>& rates : measure(threads, windows))
+    sum += *std::max_element(rates.begin(), rates.end());
   return sum;
 }
+// Enough for a thread of the loop before to fall asleep, which a new one may share its core with until then.
+constexpr int windows_beside = 13;
 
 }  // namespace
 
@@ -111,18 +108,16 @@ double peak_flops(int threads) {
   static std::map<int, double> known;
   const std::lock_guard lock(mutex);
   double& best = known[threads];
-  if (best == 0) {
-    for (const std::vector<double>& rates : measure(threads, 300))
-      best += *std::max_element(rates.begin(), rates.end());
-  }
+  if (best == 0) best = best_rate(threads, 300);
   return best;
 }
 
-PeakShare::PeakShare(int threads) : threads_(threads), before_(rate_now(threads)), begin_(Clock::now()) {}
+PeakShare::PeakShare(int threads)
+    : threads_(threads), before_(best_rate(threads, windows_beside)), begin_(Clock::now()) {}
 
 double PeakShare::operator()(double flops, int64_t iterations) const {
   const std::chrono::duration<double> seconds = Clock::now() - begin_;
-  const double peak = std::max(before_, rate_now(threads_));
+  const double peak = std::max(before_, best_rate(threads_, windows_beside));
   return flops * static_cast<double>(iterations) / (seconds.count() * peak);
 }
 

@@ -12,7 +12,7 @@ namespace telaio::bench {
 double peak_flops(int threads);
 
 /// The share that a benchmark's loop has of what `threads` threads do at the same time that only multiply and add: their
-/// rate is taken right before the loop and right after, and the larger counts. A processor changes its clock by a third
+/// best rate right before the loop and right after counts. A processor changes its clock by a third
 /// from one second to the next. What runs beside the benchmark disturbs a kernel more than such a loop, so of several
 /// shares the best says what the kernel is worth. A share is a plain number, which Google Benchmark has no counter for.
 class PeakShare {
