@@ -61,7 +61,9 @@ void set_counters(benchmark::State& state, const Costs& costs, const bench::Peak
   state.counters["images/s"] = Counter(batch, Counter::kIsIterationInvariantRate);
   state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
   if (costs.bytes > 0) state.counters["B/s"] = Counter(costs.bytes, Counter::kIsIterationInvariantRate);
-  state.counters["peak"] = share(flops, state.iterations());
+  const bench::Share had = share(flops, state.iterations());
+  state.counters["peak"] = had.peak;
+  state.counters["core"] = had.core;
 }
 
 Tensor draw(const Shape& shape, int64_t stream) { return normal(shape, random_key(1, stream)).eval(); }
@@ -137,7 +139,7 @@ int main(int argc, char** argv) {
   };
   for (const int64_t size : {8, 16, 28, 32, 64})
     for (const auto& [in, out] :
-         {std::pair<int64_t, int64_t>{1, 1}, {1, 4}, {1, 32}, {4, 4}, {16, 16}, {32, 32}, {64, 64}})
+         {std::pair<int64_t, int64_t>{1, 1}, {1, 4}, {1, 32}, {4, 4}, {16, 16}, {32, 32}, {64, 64}, {128, 128}})
       for (const bool dense : {true, false})
         for (const auto& [pass, pass_name] : passes) {
           const Shapes shapes{size, in, out};

@@ -73,7 +73,9 @@ void set_counters(benchmark::State& state, const nn::Model& model, double macs, 
   state.counters["parameters"] = static_cast<double>(model.parameter_count());
   state.counters["images/s"] = Counter(static_cast<double>(size), Counter::kIsIterationInvariantRate);
   state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
-  state.counters["peak"] = share(flops, state.iterations());
+  const bench::Share had = share(flops, state.iterations());
+  state.counters["peak"] = had.peak;
+  state.counters["core"] = had.core;
   state.counters["resident_MB"] = resident_megabytes();
 }
 

@@ -158,8 +158,9 @@ void replay(benchmark::State& state, const Case& one) {
   }
   const bench::PeakShare share(threads);
   for (auto _ : state) step(x);
-  // Of what so many threads do that only multiply and add.
-  if (flops > 0) state.counters["peak"] = share(flops, state.iterations());
+  const bench::Share had = share(flops, state.iterations());
+  state.counters["core"] = had.core;
+  if (flops > 0) state.counters["peak"] = had.peak;
   using benchmark::Counter;
   if (flops > 0) state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
   state.counters["B/s"] = Counter(bytes, Counter::kIsIterationInvariantRate);

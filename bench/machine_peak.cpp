@@ -6,10 +6,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <map>
-#include <mutex>
-#include <thread>
 #include <vector>
+
+#include <telaio/autograd/runtime/parallel.hpp>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "telaio/bench/machine_peak.cpp"
@@ -59,66 +58,106 @@ namespace {
 TELAIO_EXPORT(MultiplyAdd);
 TELAIO_EXPORT(Operations);
 
-double operations_of(int64_t rounds) { return TELAIO_DISPATCH(Operations)(rounds); }
-
 using Clock = std::chrono::steady_clock;
 
-// Of less than half a millisecond, so that what else the machine does falls into few of them.
-constexpr int64_t rounds = 200'000;
+// Windows of some twenty microseconds: a program beside comes and goes within milliseconds.
+constexpr int64_t chain_rounds = 1'500, empty_rounds = 2'000, multiply_add_rounds = 6'000;
+// A core lowers its clock for multiply-adds on wide registers, in steps that take a tenth of a millisecond before it has
+// found its rate, and raises it at once when there are none.
+constexpr int windows_before = 8, windows_after = 3;
 
-// The rates of `threads` threads that run at the same time, in so many windows each.
-std::vector<std::vector<double>> measure(int threads, int windows) {
-  std::vector<std::vector<double>> rates(static_cast<size_t>(threads));
-  std::vector<float> results(rates.size());
-  std::atomic<int> waiting = threads;
-  const auto work = [&](size_t i) {
-    rates[i].reserve(static_cast<size_t>(windows));
-    --waiting;
-    while (waiting.load() > 0) std::this_thread::yield();
-    for (int window = 0; window < windows; ++window) {
-      const Clock::time_point begin = Clock::now();
-      TELAIO_DISPATCH(MultiplyAdd)(rounds, &results[i]);
-      const std::chrono::duration<double> seconds = Clock::now() - begin;
-      rates[i].push_back(operations_of(rounds) / seconds.count());
+// Products that wait for one another: the core's clock, by a constant.
+void chain() {
+  uint64_t x = 3;
+  for (int64_t round = 0; round < chain_rounds; ++round)
+    for (int i = 0; i < 16; ++i) {
+      x *= x;
+      asm volatile("" : "+r"(x));
     }
-  };
-  std::vector<std::thread> others;
-  for (size_t i = 1; i < rates.size(); ++i) others.emplace_back(work, i);
-  work(0);
-  for (std::thread& other : others) other.join();
-  volatile float kept = results[0];
-  static_cast<void>(kept);
-  return rates;
 }
 
-// The sum of each thread's best window. A peak that is found too small would make every share look good.
-double best_rate(int threads, int windows) {
-  double sum = 0;
-  for (const std::vector<double>& rates : measure(threads, windows))
-    sum += *std::max_element(rates.begin(), rates.end());
-  return sum;
+// Instructions of which each takes nothing but its place in the core: as many a cycle as it begins. A program on its
+// other thread takes half of the places, while multiply-adds alone do not need them all.
+void empty() {
+  for (int64_t round = 0; round < empty_rounds; ++round) asm volatile(".rept 128\n nop\n .endr");
 }
-// Enough for a thread of the loop before to fall asleep, which a new one may share its core with until then.
-constexpr int windows_beside = 13;
+
+// How often a second `f` would run.
+template <class F>
+double rate(F&& f) {
+  const Clock::time_point begin = Clock::now();
+  f();
+  return 1 / std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// Empty instructions for a link of the chain.
+double empty_rate() {
+  const double before = rate(chain), nothing = rate(empty);
+  return nothing / std::max(before, rate(chain));
+}
+
+double multiply_add_rate(int windows) {
+  double best = 0;
+  for (int i = 0; i < windows; ++i) {
+    float sum = 0;
+    best = std::max(best, rate([&] { TELAIO_DISPATCH(MultiplyAdd)(multiply_add_rounds, &sum); }));
+    volatile float kept = sum;
+    static_cast<void>(kept);
+  }
+  return best * TELAIO_DISPATCH(Operations)(multiply_add_rounds);
+}
+
+// What a thread reaches whose core is its own: the most that was ever seen.
+struct Alone {
+  double empty, flops;
+};
+Alone& alone() {
+  static Alone known = [] {
+    std::vector<double> nothing;
+    for (int i = 0; i < 3'000; ++i) nothing.push_back(empty_rate());
+    // But not the very most, which an interrupt makes that falls into the chain.
+    std::sort(nothing.begin(), nothing.end());
+    return Alone{nothing[nothing.size() * 99 / 100], multiply_add_rate(3'000)};
+  }();
+  return known;
+}
 
 }  // namespace
 
-double peak_flops(int threads) {
-  static std::mutex mutex;
-  static std::map<int, double> known;
-  const std::lock_guard lock(mutex);
-  double& best = known[threads];
-  if (best == 0) best = best_rate(threads, 300);
-  return best;
+double peak_flops(int threads) { return threads * alone().flops; }
+
+std::vector<PeakShare::Core> PeakShare::look(int threads, bool before) {
+  std::vector<Core> cores(static_cast<size_t>(threads));
+  std::atomic<int> missing = threads;
+  parallel_for(threads, 1, [&](int64_t begin, int64_t) {
+    --missing;
+    // All at once, but a pool with fewer threads than were asked for never is.
+    for (const Clock::time_point start = Clock::now();
+         missing > 0 && Clock::now() - start < std::chrono::milliseconds(2);) {
+    }
+    Core& core = cores[static_cast<size_t>(begin)];
+    // The multiply-adds lie next to the loop.
+    if (!before) core.flops = multiply_add_rate(windows_after);
+    core.empty = std::min(empty_rate(), empty_rate());
+    if (before) core.flops = multiply_add_rate(windows_before);
+  });
+  for (const Core& core : cores) alone().flops = std::max(alone().flops, core.flops);
+  return cores;
 }
 
-PeakShare::PeakShare(int threads)
-    : threads_(threads), before_(best_rate(threads, windows_beside)), begin_(Clock::now()) {}
+PeakShare::PeakShare(int threads) : before_((alone(), look(threads, true))), begin_(Clock::now()) {}
 
-double PeakShare::operator()(double flops, int64_t iterations) const {
+Share PeakShare::operator()(double flops, int64_t iterations) const {
   const std::chrono::duration<double> seconds = Clock::now() - begin_;
-  const double peak = std::max(before_, best_rate(threads_, windows_beside));
-  return flops * static_cast<double>(iterations) / (seconds.count() * peak);
+  const std::vector<Core> after = look(static_cast<int>(before_.size()), false);
+  double core = 1, peak = 0;
+  for (size_t i = 0; i < after.size(); ++i) {
+    const double own = std::min(before_[i].empty, after[i].empty) / alone().empty;
+    // Beside another program the multiply-adds are slower, too.
+    peak += own < shared_core ? alone().flops : std::max(before_[i].flops, after[i].flops);
+    core = std::min(core, own);
+  }
+  return {flops * static_cast<double>(iterations) / (seconds.count() * peak), core};
 }
 
 }  // namespace telaio::bench

@@ -3,29 +3,46 @@
 
 #include <chrono>
 #include <cstdint>
+#include <vector>
 
 namespace telaio::bench {
 
 /// Multiplications and additions a second, in f32, of `threads` threads that do nothing but fused multiply-adds on
-/// registers, with the instruction set that the kernels use (TELAIO_SIMD): the best of many short windows, taken once a
-/// process for each number of threads.
+/// registers, with the instruction set that the kernels use (TELAIO_SIMD), each on a core of its own: the most that was
+/// seen so far.
 double peak_flops(int threads);
 
-/// The share that a benchmark's loop has of what `threads` threads do at the same time that only multiply and add: their
-/// best rate right before the loop and right after counts. A processor changes its clock by a third
-/// from one second to the next. What runs beside the benchmark disturbs a kernel more than such a loop, so of several
-/// shares the best says what the kernel is worth. A share is a plain number, which Google Benchmark has no counter for.
+/// What a benchmark's loop had of its machine. Plain numbers, which Google Benchmark has no counter for.
+struct Share {
+  /// Of the operations that its threads do in the same time when they only multiply and add: their best rate right before
+  /// the loop and right after.
+  double peak;
+  /// Of the instructions that a core can begin, what a thread got right before and right after, the least of all threads:
+  /// 1 on cores of its own; about a half where another program runs on the other thread of the same core (SMT), which is
+  /// how most virtual machines share one.
+  double core;
+};
+
+/// Below this, a thread shared its core: `peak` is of peak_flops then, and says more of the neighbour than of the loop.
+constexpr double shared_core = 0.9;
+
+/// Measures what a loop had. A processor changes its clock by a third from one second to the next, and a neighbour comes
+/// and goes within milliseconds, so that short loops are measured best.
 class PeakShare {
  public:
-  /// Measures for some milliseconds; the loop is to begin at once.
+  /// Measures for a third of a millisecond; the loop is to begin at once. The pool's threads are awake then.
   explicit PeakShare(int threads);
 
   /// When each of the iterations since the object was made did `flops`. Measures again.
-  double operator()(double flops, int64_t iterations) const;
+  Share operator()(double flops, int64_t iterations) const;
 
  private:
-  int threads_;
-  double before_;
+  struct Core {
+    double flops, empty;
+  };
+  static std::vector<Core> look(int threads, bool before);
+
+  std::vector<Core> before_;
   std::chrono::steady_clock::time_point begin_;
 };
 

@@ -46,6 +46,9 @@ struct GemmOperands {
   /// The most rows that fill_b is asked for at a time when a block of B is packed, of one panel after another.
   int64_t fill_depth = gemm_block_depth<T>;
   Epilogue<T> epilogue = {};
+  /// A in memory where its rows are contiguous, to be asked for ahead, and how far apart they are; else null.
+  const T* a = nullptr;
+  int64_t a_row_stride = 0;
 };
 
 /// What locate_a does after a copy in that order: the addresses of the rows, and the step that it returns.

@@ -50,7 +50,7 @@ struct Panel {
 // rows of A in the first-level cache and asks for what it takes of B next.
 enum class Task { first, asking, streaming, other };
 // Rows of B from what a streaming tile takes to what it asks for: some hundred cycles.
-constexpr int rows_ahead = 8;
+constexpr int rows_ahead = 16;
 // The same for elements of A whose steps along k are lines apart.
 constexpr int steps_ahead = 8;
 
@@ -286,6 +286,9 @@ void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
     for (int64_t j = 0; j < block.n; j += width) {
       const Panel<T> panel{.b = block.b + j / width * block.b_panel_step};
       const int64_t columns = std::min(width, block.n - j);
+      if (const int64_t p = j / width * (64 / int64_t{sizeof(T)}); block.a_after != nullptr && p < block.run_length) {
+        for (int r = 0; r < rows; ++r) prefetch(block.a_after + r * block.a_after_step + p);
+      }
       const auto tile =
           columns > lanes ? MultiplyTile<rows, tile_vectors, task, T> : MultiplyTile<rows, 1, Task::other, T>;
       tile(block, block.a_rows + i, panel, block.c_rows + i, block.c_column + j, columns);

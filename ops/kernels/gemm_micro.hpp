@@ -70,6 +70,9 @@ struct BlockProduct {
   /// Tile after tile of rows passes by all panels, which lie side by side in the second-level cache, not panel after
   /// panel by all rows: then a tile's rows of A stay in the first-level cache, half the size of a panel.
   bool rows_first = false;
+  /// Where rows_first: a tile of rows of A that will be needed next, a_after_step apart; null if none is known.
+  const T* a_after = nullptr;
+  int64_t a_after_step = 0;
   const T* b_after = nullptr;  ///< a panel that will be needed next, its rows as far apart; null if none is known
   T* const* c_rows;
   int64_t c_column;

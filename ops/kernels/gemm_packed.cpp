@@ -25,14 +25,19 @@ int64_t block_bytes() {
 // Register tiles of rows of A that are found at a time.
 constexpr int64_t tiles_at_a_time = 2;
 
+// Columns of B that may be packed at the same time, and of one block where several threads work: each then packs blocks
+// of its own, whose lines need not pass from core to core.
+constexpr int64_t most_columns = 4096, own_columns = 512;
+
 // Blocks of B, all as large as may be. Their depth is the order of additions, so it follows from k alone.
 template <class T>
 struct Blocks {
   int64_t depth, columns;
 
-  explicit Blocks(const GemmShape& s) : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))) {
-    const int64_t width = micro_tile<T>().columns;
-    const int64_t most = std::max<int64_t>(block_bytes() / (depth * width * int64_t{sizeof(T)}), 1) * width;
+  Blocks(const GemmShape& s, int64_t widest)
+      : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))), columns(0) {
+    const int64_t width = micro_tile<T>().columns, in_cache = block_bytes() / (depth * int64_t{sizeof(T)});
+    const int64_t most = std::max<int64_t>(std::min(in_cache, widest) / width, 1) * width;
     columns = round_up(divide_up(s.n, divide_up(s.n, most)), width);
   }
 };
@@ -48,7 +53,7 @@ template <class T>
 void pack_panels(int64_t k0, int64_t depth, int64_t n0, int64_t n, int64_t most_depth, const FillB<T>& fill_b,
                  T* packed) {
   const int64_t width = micro_tile<T>().columns, panels = divide_up(n, width), pieces = divide_up(depth, most_depth);
-  const int64_t grain = grain_for(static_cast<double>(most_depth * width));
+  const int64_t grain = grain_among_awake(static_cast<double>(most_depth * width));
   parallel_for(panels * pieces, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t j = i % panels * width, p = i / panels * most_depth;
@@ -63,17 +68,19 @@ void pack_panels(int64_t k0, int64_t depth, int64_t n0, int64_t n, int64_t most_
 
 template <class T>
 int64_t gemm_packed_scratch_bytes(const GemmShape& s) {
-  const Blocks<T> blocks(s);
-  return blocks.depth * blocks.columns * static_cast<int64_t>(sizeof(T));
+  return Blocks<T>(s, most_columns).depth * (std::min(s.n, most_columns) + own_columns) * static_cast<int64_t>(sizeof(T));
 }
 
 template <class T>
 void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
-  const Blocks<T> blocks(s);
+  // A block of A that is copied pays for more columns than one in place; alone, a thread copies it once.
+  const bool in_place = operands.narrowest_task <= own_columns;
+  const Blocks<T> blocks(s, in_place || thread_count() > 1 ? own_columns : most_columns);
   const MicroTile tile = micro_tile<T>();
-  T* const packed = static_cast<T*>(scratch);
-  for (int64_t n0 = 0; n0 < s.n; n0 += blocks.columns) {
-    const int64_t columns = std::min(blocks.columns, s.n - n0);
+  const int64_t at_a_time = most_columns / blocks.columns;
+  const auto multiply = [&](int64_t block) {
+    const int64_t n0 = block * blocks.columns, columns = std::min(blocks.columns, s.n - n0);
+    T* const packed = static_cast<T*>(scratch) + block % at_a_time * blocks.columns * blocks.depth;
     for (int64_t k0 = 0; k0 < s.k; k0 += blocks.depth) {
       const int64_t depth = std::min(blocks.depth, s.k - k0);
       pack_panels<T>(k0, depth, n0, columns, operands.fill_depth, operands.fill_b, packed);
@@ -101,12 +108,21 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
                                   .c_rows = c_rows,
                                   .c_column = n0,
                                   .accumulate = k0 > 0};
+          if (operands.a != nullptr && m0 + rows + tile.rows <= s.m) {
+            product.a_after = operands.a + (m0 + rows) * operands.a_row_stride + k0;
+            product.a_after_step = operands.a_row_stride;
+          }
           if (k0 + depth == s.k) product.epilogue = operands.epilogue;
           multiply_block(product);
         }
       });
     }
-  }
+  };
+  const int64_t all = divide_up(s.n, blocks.columns);
+  for (int64_t first = 0; first < all; first += at_a_time)
+    parallel_for(std::min(at_a_time, all - first), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t block = first + begin; block < first + end; ++block) multiply(block);
+    });
 }
 
 #define TELAIO_INSTANTIATE(T)                                                                  \

@@ -26,15 +26,15 @@ struct BatchPlan {
   }
 };
 
-// Copies a block of A as its rows lie.
+// Copies a block of A as its rows lie, and asks for the next `next` elements of each.
 template <class T>
 void copy_block(const MatrixView<T>& a, int64_t m0, int64_t rows, int64_t k0, int64_t depth, int64_t next, T* dst) {
   const T* src = a.data + m0 * a.row_stride + k0 * a.column_stride;
   for (int64_t i = 0; i < rows; ++i, src += a.row_stride, dst += gemm_block_depth<T>) {
     if (a.column_stride == 1) {
       std::copy_n(src, depth, dst);
-      // What the next block takes, `next` elements further, while this one is multiplied: each row is on its own page.
-      for (int64_t p = 0; p < depth; p += 64 / int64_t{sizeof(T)}) __builtin_prefetch(src + next + p, 0, 2);
+      // What the next block takes, while this one is multiplied: each row is on its own page.
+      for (int64_t p = 0; p < next; p += 64 / int64_t{sizeof(T)}) __builtin_prefetch(src + depth + p, 0, 2);
     } else {
       for (int64_t p = 0; p < depth; ++p) dst[p] = src[p * a.column_stride];
     }
@@ -51,6 +51,8 @@ constexpr int64_t most_pages = 128;
 constexpr int64_t narrowest_task = 64, copying_task = 128;
 // Rows that are packed side by side: as many as a core reads at a time.
 constexpr int64_t few_rows = 16;
+// How far ahead a row of B is asked for while it is packed: what is next but three of the same rows.
+constexpr int64_t columns_ahead = 128;
 // Rows of A for which to pack a B that is in memory.
 constexpr int64_t many_rows = 1024;
 
@@ -91,7 +93,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
       return a.column_stride;
     }
     if (order == BlockOrder::row_major) {
-      copy_block(a, m0, rows, k0, depth, packs ? rows * a.row_stride : depth, block);
+      copy_block(a, m0, rows, k0, depth, packs ? 0 : depth, block);
     } else {
       for (int64_t p = 0; p < depth; ++p) std::copy_n(src + p * a.column_stride, rows, block + p * gemm_block_pitch<T>);
     }
@@ -101,9 +103,12 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
     const T* src = b.data + k0 * b.row_stride + n0 * b.column_stride;
     if (b.row_stride == 1) return transpose(src, b.column_stride, columns, depth, dst, pitch);
     for (int64_t p = 0; p < depth; ++p, src += b.row_stride, dst += pitch) {
-      if (b.column_stride == 1) std::copy_n(src, columns, dst);
-      else
+      if (b.column_stride == 1) {
+        std::copy_n(src, columns, dst);
+        for (int64_t line = 0; line < 2; ++line) __builtin_prefetch(src + columns_ahead + line * 64 / sizeof(T), 0, 2);
+      } else {
         for (int64_t j = 0; j < columns; ++j) dst[j] = src[j * b.column_stride];
+      }
     }
   };
   const auto locate_c = [&](int64_t m0, int64_t rows, T** c_rows) {
@@ -113,7 +118,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const int64_t fill_depth = b.column_stride == 1 ? few_rows : gemm_block_depth<T>;
   gemm<T>(shape,
           {locate_a, in_place ? gemm_block_rows : gemm_copied_rows, task, b_rows, b.row_stride, fill_b, locate_c,
-           fill_depth, epilogue},
+           fill_depth, epilogue, a.column_stride == 1 ? a.data : nullptr, a.row_stride},
           scratch);
 }
 
