@@ -22,11 +22,12 @@ int64_t block_bytes() {
   }();
   return bytes;
 }
-// Register tiles of rows of A that are found at a time.
-constexpr int64_t tiles_at_a_time = 2;
+// Register tiles of rows of A that are found at a time: where rows are asked for ahead, the next one alone; where columns
+// are copied, whole lines of them.
+constexpr int64_t row_tiles_at_a_time = 1, column_tiles_at_a_time = 2;
 
-// Columns of B that may be packed at the same time, and of one block where several threads work: each then packs blocks
-// of its own, whose lines need not pass from core to core.
+// Columns of B that may be packed at the same time. Where several threads work, each has blocks of its own, whose lines
+// need not pass from core to core, of so many columns at least, since for each block all of A is found anew.
 constexpr int64_t most_columns = 4096, own_columns = 512;
 
 // Blocks of B, all as large as may be. Their depth is the order of additions, so it follows from k alone.
@@ -73,10 +74,9 @@ int64_t gemm_packed_scratch_bytes(const GemmShape& s) {
 
 template <class T>
 void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
-  // A block of A that is copied pays for more columns than one in place; alone, a thread copies it once.
-  const bool in_place = operands.narrowest_task <= own_columns;
-  const Blocks<T> blocks(s, in_place || thread_count() > 1 ? own_columns : most_columns);
+  const Blocks<T> blocks(s, std::clamp(s.n / thread_count(), own_columns, most_columns));
   const MicroTile tile = micro_tile<T>();
+  const int64_t tiles_at_a_time = operands.a != nullptr ? row_tiles_at_a_time : column_tiles_at_a_time;
   const int64_t at_a_time = most_columns / blocks.columns;
   const auto multiply = [&](int64_t block) {
     const int64_t n0 = block * blocks.columns, columns = std::min(blocks.columns, s.n - n0);
@@ -86,7 +86,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
       pack_panels<T>(k0, depth, n0, columns, operands.fill_depth, operands.fill_b, packed);
       const double products = static_cast<double>(tile.rows * columns) * static_cast<double>(depth);
       const int64_t tiles = divide_up(s.m, tile.rows),
-                    grain = static_cast<int64_t>(gemm_task_products<T> / products) + 1;
+                    grain = static_cast<int64_t>(gemm_task_products<T> / (4 * products)) + 1;
       parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
         alignas(64) T a[gemm_block_pitch<T> * gemm_block_depth<T>];
         const T* a_rows[gemm_block_rows];
