@@ -18,7 +18,7 @@ int64_t block_bytes() {
 #ifdef _SC_LEVEL2_CACHE_SIZE
     if (const long known = sysconf(_SC_LEVEL2_CACHE_SIZE); known > 0) cache = known;
 #endif
-    return std::clamp<int64_t>(cache, 512 << 10, 4 << 20) * 5 / 8;
+    return std::clamp<int64_t>(cache, 512 << 10, 4 << 20) * 11 / 16;
   }();
   return bytes;
 }
