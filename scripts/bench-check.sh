@@ -91,7 +91,7 @@ for ((round = 1; round <= rounds; ++round)); do
     [[ ! -t 2 ]] || printf '\r\033[Kmeasuring: %s, round %s of at most %s' "$suite" "$round" "$rounds" >&2
     # A filter that matches nothing makes no output; the benchmark is missing then. Repetitions take turns, so that what
     # runs beside for some seconds does not meet all those of one benchmark; short ones, so that some are alone.
-    "$build/bench/telaio_bench_$suite" --benchmark_filter="$filter" --benchmark_min_time=0.004 \
+    "$build/bench/telaio_bench_$suite" --benchmark_filter="$filter" --benchmark_min_time=0.01 \
       --benchmark_repetitions="$repetitions" --benchmark_enable_random_interleaving=true --benchmark_format=json \
       >"$work/json" 2>"$work/errors" || { [[ ! -s $work/json ]] || { cat "$work/errors" >&2; exit 2; }; }
     LC_ALL=C awk -v suite="$suite" '
