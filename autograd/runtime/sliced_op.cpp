@@ -164,7 +164,8 @@ void SlicedOp::add_groups(Views y, std::span<std::byte* const> sums) const {
   for (size_t i = 0; i < summed_.size() && !sums.empty(); ++i) {
     if (!summed_[i]) continue;
     const auto elem = static_cast<int64_t>(size_of(outputs_[i].dtype));
-    const double cycles = 0.5 * static_cast<double>(sums.size());
+    // Half of a cycle where they are in this core's cache; half of them are in another's.
+    const double cycles = 2.0 * static_cast<double>(sums.size());
     parallel_for(outputs_[i].numel(), grain_among_awake(cycles), [&](int64_t from, int64_t to) {
       constexpr int64_t run = 1024;  // stays in the first-level cache while the groups pass by
       for (int64_t begin = from; begin < to; begin += run) {
