@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "telaio/ops/kernels/depthwise2d.cpp"
@@ -109,14 +110,91 @@ HWY_INLINE void SumWindow(D d, const WindowSums<T>& s, int64_t n, int64_t py, in
   }
 }
 
+// The same for as many positions from px on, whose windows lie inside the image along x, and one copy: an element of the
+// filter serves all of them, and their sums hide the latency of the additions. Where not `whole`, the last channels.
+constexpr int neighbours = 8;
+template <bool whole, class T>
+HWY_INLINE void SumNeighbours(const WindowSums<T>& s, int64_t n, int64_t py, int64_t px, int64_t c) {
+  const hn::ScalableTag<T> d;
+  const auto there = hn::FirstN(d, static_cast<size_t>(s.channels - c));
+  const auto load = [&](const T* p) HWY_ATTR {
+    if constexpr (whole) return hn::LoadU(d, p);
+    else return hn::MaskedLoad(there, d, p);
+  };
+  const int64_t step = s.x.position_step * s.channels;
+  hn::Vec<decltype(d)> sum[neighbours];
+  HWY_UNROLL(8)
+  for (int i = 0; i < neighbours; ++i) sum[i] = hn::Zero(d);
+  for (int64_t ty = 0; ty < s.y.taps; ++ty) {
+    const int64_t sy = s.y.at(py, ty);
+    const T* filter = s.filter + ty * s.filter_y_step + c;
+    if (sy < 0 || sy >= s.y.size) {
+      for (int64_t tx = 0; tx < s.x.taps; ++tx, filter += s.filter_x_step) {
+        const auto f = load(filter);
+        HWY_UNROLL(8)
+        for (int i = 0; i < neighbours; ++i) sum[i] = hn::MulAdd(hn::Zero(d), f, sum[i]);
+      }
+      continue;
+    }
+    const T* source = s.source + ((n * s.y.size + sy) * s.x.size + s.x.at(px, 0)) * s.channels + c;
+    for (int64_t tx = 0; tx < s.x.taps; ++tx, filter += s.filter_x_step, source += s.x.tap_step * s.channels) {
+      const auto f = load(filter);
+      HWY_UNROLL(8)
+      for (int i = 0; i < neighbours; ++i) sum[i] = hn::MulAdd(load(source + i * step), f, sum[i]);
+    }
+  }
+  T* result = s.result + n * s.result_n_step + py * s.result_y_step + px * s.result_x_step + c;
+  HWY_UNROLL(8)
+  for (int i = 0; i < neighbours; ++i) {
+    if constexpr (whole) hn::StoreU(sum[i], d, result + i * s.result_x_step);
+    else hn::BlendedStore(sum[i], there, d, result + i * s.result_x_step);
+  }
+}
+
+// Positions [first, second) along an axis whose windows lie inside the image.
+std::pair<int64_t, int64_t> InsideOf(const WindowAxis& axis) {
+  const auto inside = [&](int64_t position) {
+    const int64_t first = axis.at(position, 0), last = axis.at(position, axis.taps - 1);
+    return std::min(first, last) >= 0 && std::max(first, last) < axis.size;
+  };
+  int64_t begin = 0, end = axis.positions;
+  while (begin < end && !inside(begin)) ++begin;
+  while (end > begin && !inside(end - 1)) --end;
+  return {begin, end};
+}
+
 template <bool unit, class T>
 void SumWindows(const WindowSums<T>& s, int64_t begin, int64_t end) {
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t n = row / s.y.positions, py = row % s.y.positions;
-    for (int64_t px = 0; px < s.x.positions; ++px) {
-      ForChannels<T>(s.channels,
-                     [&](auto d, auto vectors, int64_t c) HWY_ATTR { SumWindow<unit, vectors()>(d, s, n, py, px, c); });
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  const auto [inside, outside] = InsideOf(s.x);
+  const bool together = unit && outside - inside >= neighbours;
+  for (int64_t row = begin, last; row < end; row = last) {
+    const int64_t n = row / s.y.positions, first = row % s.y.positions;
+    last = std::min(end, (n + 1) * s.y.positions);
+    const int64_t until = first + last - row;
+    const auto one_by_one = [&](int64_t from, int64_t to) HWY_ATTR {
+      for (int64_t py = first; py < until; ++py) {
+        for (int64_t px = from; px < to; ++px) {
+          ForChannels<T>(s.channels, [&](auto of, auto vectors, int64_t c)
+                                         HWY_ATTR { SumWindow<unit, vectors()>(of, s, n, py, px, c); });
+        }
+      }
+    };
+    if (!together) {
+      one_by_one(0, s.x.positions);
+      continue;
     }
+    one_by_one(0, inside);
+    for (int64_t px = inside; px < outside; px += neighbours) {
+      px = std::min(px, outside - neighbours);  // the last ones again, rather than one by one
+      // Downwards, so that what a row shares with the next is in the nearest cache.
+      for (int64_t py = first; py < until; ++py) {
+        int64_t c = 0;
+        for (; c + lanes <= s.channels; c += lanes) SumNeighbours<true>(s, n, py, px, c);
+        if (c < s.channels) SumNeighbours<false>(s, n, py, px, c);
+      }
+    }
+    one_by_one(outside, s.x.positions);
   }
 }
 

@@ -13,6 +13,9 @@ constexpr int64_t scratch_alignment = 64;
 // More tasks than this do not balance better; partial products cost memory, so a long k is cut last and into few parts,
 // as many as if the other tasks were no smaller than this.
 constexpr int64_t most_tasks = 64, most_parts = 16, part_rows = 64, part_columns = 64;
+// A block of B that stays in the nearest cache where it lies, beside a register tile's rows of A.
+template <class T>
+constexpr int64_t near_elements = 16 * 1024 / sizeof(T);
 // Reading an element of B takes as long as multiplying it with this many rows.
 constexpr int64_t few_rows = 16;
 
@@ -132,7 +135,7 @@ void multiply_block_in_place(BlockProduct<T> product) {
   const int64_t width = micro_tile<T>().columns, n = product.n, whole = n / width * width;
   const int64_t k = product.runs * product.run_length, stride = product.b_row_step;
   product.b_panel_step = width;
-  product.b_copy = stride == width ? nullptr : panel;
+  product.b_copy = stride == width || k * stride <= near_elements<T> ? nullptr : panel;
   product.n = whole;
   if (whole != n) product.b_after = nullptr;
   multiply_block(product);

@@ -39,7 +39,8 @@ HWY_INLINE void prefetch(const void* address) { __builtin_prefetch(address, 0, 2
 template <class T>
 struct Panel {
   const T* b;
-  T* copy = nullptr;         // where the first tile puts the panel's rows side by side; null where they are
+  int64_t row_step;
+  T* copy = nullptr;         // where the first tile puts the panel's rows side by side; null where they stay
   const T* ahead = nullptr;  // null for nothing
   bool few_tiles = false;
 };
@@ -58,8 +59,13 @@ constexpr int steps_ahead = 8;
 template <int vectors, Task task, class T>
 class PanelReader {
  public:
-  HWY_INLINE PanelReader(const Panel<T>& panel, int64_t row_step)
-      : b_(panel.b), copy_(panel.copy), ahead_(panel.ahead), row_step_(row_step), few_tiles_(panel.few_tiles) {}
+  HWY_INLINE PanelReader(const Panel<T>& panel, int64_t ahead_step)
+      : b_(panel.b),
+        row_step_(panel.row_step),
+        copy_(panel.copy),
+        ahead_(panel.ahead),
+        ahead_step_(ahead_step),
+        few_tiles_(panel.few_tiles) {}
 
   template <class V>
   HWY_INLINE void Next(V* row) {
@@ -67,24 +73,22 @@ class PanelReader {
     constexpr int64_t lanes = hn::MaxLanes(d);
     HWY_UNROLL(4)
     for (int v = 0; v < vectors; ++v) row[v] = hn::LoadU(d, b_ + v * lanes);
+    b_ += row_step_;
     if constexpr (task == Task::first) {
-      b_ += row_step_;
       if (few_tiles_ && ahead_ != nullptr) {
         prefetch(ahead_);
         if (vectors > 1) prefetch(ahead_ + lanes);
-        ahead_ += row_step_;
+        ahead_ += ahead_step_;
       }
       if (copy_ != nullptr) {
         HWY_UNROLL(4)
         for (int v = 0; v < vectors; ++v) hn::StoreU(row[v], d, copy_ + v * lanes);
         copy_ += tile_vectors * lanes;
       }
-    } else {
-      b_ += tile_vectors * lanes;
     }
     if constexpr (task == Task::asking) {
       prefetch(ahead_);
-      ahead_ += row_step_;
+      ahead_ += ahead_step_;
     }
     if constexpr (task == Task::streaming) {  // b_ is a row further already
       HWY_UNROLL(4)
@@ -94,9 +98,10 @@ class PanelReader {
 
  private:
   const T* HWY_RESTRICT b_;
+  int64_t row_step_;
   T* HWY_RESTRICT copy_;
   const T* ahead_;
-  int64_t row_step_;
+  int64_t ahead_step_;
   bool few_tiles_;
 };
 
@@ -268,7 +273,11 @@ void MultiplyRows(const BlockProduct<T>& block, int64_t end, Panel<T>& panel, in
       if (asks) tile = MultiplyTile<rows, vectors, Task::asking, T>;
     }
     tile(block, block.a_rows + i, panel, block.c_rows + i, c_column, columns);
-    if (panel.copy != nullptr) panel.b = panel.copy, panel.copy = nullptr;
+    if (panel.copy != nullptr) {
+      panel.b = panel.copy;
+      panel.row_step = tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+      panel.copy = nullptr;
+    }
     if (asks) panel.ahead += hn::MaxLanes(hn::ScalableTag<T>());
   }
   if constexpr (rows > 1) {
@@ -284,7 +293,7 @@ void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
   constexpr Task task = rows == tile_rows ? Task::streaming : Task::other;
   for (; i + rows <= end; i += rows) {
     for (int64_t j = 0; j < block.n; j += width) {
-      const Panel<T> panel{.b = block.b + j / width * block.b_panel_step};
+      const Panel<T> panel{.b = block.b + j / width * block.b_panel_step, .row_step = block.b_row_step};
       const int64_t columns = std::min(width, block.n - j);
       if (const int64_t p = j / width * (64 / int64_t{sizeof(T)}); block.a_after != nullptr && p < block.run_length) {
         for (int r = 0; r < rows; ++r) prefetch(block.a_after + r * block.a_after_step + p);
@@ -310,7 +319,7 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   // The sums of a single row would wait for one another: where panels lie side by side, two at a time.
   if (block.m == 1 && block.b_panel_step == width) {
     for (; j + 2 * width <= block.n; j += 2 * width) {
-      const Panel<T> panel{.b = block.b + j, .copy = nullptr, .ahead = nullptr, .few_tiles = true};
+      const Panel<T> panel{.b = block.b + j, .row_step = block.b_row_step, .few_tiles = true};
       MultiplyTile<1, 2 * tile_vectors, Task::first>(block, block.a_rows, panel, block.c_rows, block.c_column + j,
                                                      2 * width);
     }
@@ -320,6 +329,7 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   for (; j < block.n; j += width) {
     const T* b = block.b + j / width * block.b_panel_step;
     Panel<T> panel{.b = b,
+                   .row_step = block.b_row_step,
                    .copy = one_tile ? nullptr : block.b_copy,
                    .ahead = j + width < block.n ? b + block.b_panel_step : block.b_after,
                    .few_tiles = tiles < 3};

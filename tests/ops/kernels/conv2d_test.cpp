@@ -179,6 +179,22 @@ TYPED_TEST(Conv2d, DepthwiseIsExactOnWholeNumbers) {
   });
 }
 
+// One filter a channel, on lines long enough that positions next to one another are computed together.
+TYPED_TEST(Conv2d, DepthwiseOfLongLinesIsExactOnWholeNumbers) {
+  for_each_simd_target([] {
+    for (uint64_t seed = 0; seed < 60; ++seed) {
+      Random random(seed);
+      Conv2dGeometry g = random_geometry(random);
+      g.n = random.in(1, 2), g.w = random.in(8, 50);
+      g.stride_w = seed % 2 == 0 ? 1 : random.in(1, 3);
+      g.c = g.o = g.groups = random.in(2, 40);
+      g.ow = random_outputs(random, g.w, g.kw, g.stride_w, g.pad_left, g.dilation_w);
+      expect_exact<TypeParam>(g, random);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  });
+}
+
 // Large enough for several tasks, for blocks that end inside a window, and for a weight gradient split along positions.
 constexpr Conv2dGeometry large{
     .n = 5, .h = 23, .w = 29, .c = 34, .kh = 3, .kw = 3, .o = 37, .oh = 23, .ow = 29, .pad_top = 1, .pad_left = 1};
