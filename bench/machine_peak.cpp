@@ -62,8 +62,8 @@ using Clock = std::chrono::steady_clock;
 
 // Windows of some twenty microseconds: a program beside comes and goes within milliseconds.
 constexpr int64_t chain_rounds = 1'500, empty_rounds = 2'000, multiply_add_rounds = 6'000;
-// A core lowers its clock for multiply-adds on wide registers, in steps that take a tenth of a millisecond before it has
-// found its rate, and raises it at once when there are none.
+// A core lowers its clock for multiply-adds on wide registers, in steps that take a tenth of a millisecond before it
+// has found its rate, and raises it at once when there are none.
 constexpr int windows_before = 8, windows_after = 3;
 
 // Products that wait for one another: the core's clock, by a constant.

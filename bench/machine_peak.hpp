@@ -14,20 +14,20 @@ double peak_flops(int threads);
 
 /// What a benchmark's loop had of its machine. Plain numbers, which Google Benchmark has no counter for.
 struct Share {
-  /// Of the operations that its threads do in the same time when they only multiply and add: their best rate right before
-  /// the loop and right after.
+  /// Of the operations that its threads do in the same time when they only multiply and add: their best rate right
+  /// before the loop and right after.
   double peak;
-  /// Of the instructions that a core can begin, what a thread got right before and right after, the least of all threads:
-  /// 1 on cores of its own; about a half where another program runs on the other thread of the same core (SMT), which is
-  /// how most virtual machines share one.
+  /// Of the instructions that a core can begin, what a thread got right before and right after, the least of all
+  /// threads: 1 on cores of its own; about a half where another program runs on the other thread of the same core
+  /// (SMT), which is how most virtual machines share one.
   double core;
 };
 
 /// Below this, a thread shared its core: `peak` is of peak_flops then, and says more of the neighbour than of the loop.
 constexpr double shared_core = 0.9;
 
-/// Measures what a loop had. A processor changes its clock by a third from one second to the next, and a neighbour comes
-/// and goes within milliseconds, so that short loops are measured best.
+/// Measures what a loop had. A processor changes its clock by a third from one second to the next, and a neighbour
+/// comes and goes within milliseconds, so that short loops are measured best.
 class PeakShare {
  public:
   /// Measures for a third of a millisecond; the loop is to begin at once. The pool's threads are awake then.

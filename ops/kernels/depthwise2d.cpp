@@ -110,8 +110,9 @@ HWY_INLINE void SumWindow(D d, const WindowSums<T>& s, int64_t n, int64_t py, in
   }
 }
 
-// The same for as many positions from px on, whose windows lie inside the image along x, and one copy: an element of the
-// filter serves all of them, and their sums hide the latency of the additions. Where not `whole`, the last channels.
+// The same for as many positions from px on, whose windows lie inside the image along x, and one copy: an element of
+// the filter serves all of them, and their sums hide the latency of the additions. Where not `whole`, the last
+// channels.
 constexpr int neighbours = 8;
 template <bool whole, class T>
 HWY_INLINE void SumNeighbours(const WindowSums<T>& s, int64_t n, int64_t py, int64_t px, int64_t c) {

@@ -22,8 +22,8 @@ int64_t block_bytes() {
   }();
   return bytes;
 }
-// Register tiles of rows of A that are found at a time: where rows are asked for ahead, the next one alone; where columns
-// are copied, whole lines of them.
+// Register tiles of rows of A that are found at a time: where rows are asked for ahead, the next one alone; where
+// columns are copied, whole lines of them.
 constexpr int64_t row_tiles_at_a_time = 1, column_tiles_at_a_time = 2;
 
 // Columns of B that may be packed at the same time. Where several threads work, each has blocks of its own, whose lines
@@ -35,8 +35,7 @@ template <class T>
 struct Blocks {
   int64_t depth, columns;
 
-  Blocks(const GemmShape& s, int64_t widest)
-      : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))), columns(0) {
+  Blocks(const GemmShape& s, int64_t widest) : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))), columns(0) {
     const int64_t width = micro_tile<T>().columns, in_cache = block_bytes() / (depth * int64_t{sizeof(T)});
     const int64_t most = std::max<int64_t>(std::min(in_cache, widest) / width, 1) * width;
     columns = round_up(divide_up(s.n, divide_up(s.n, most)), width);
@@ -69,7 +68,8 @@ void pack_panels(int64_t k0, int64_t depth, int64_t n0, int64_t n, int64_t most_
 
 template <class T>
 int64_t gemm_packed_scratch_bytes(const GemmShape& s) {
-  return Blocks<T>(s, most_columns).depth * (std::min(s.n, most_columns) + own_columns) * static_cast<int64_t>(sizeof(T));
+  return Blocks<T>(s, most_columns).depth * (std::min(s.n, most_columns) + own_columns) *
+         static_cast<int64_t>(sizeof(T));
 }
 
 template <class T>
