@@ -3,9 +3,9 @@
 // of their own, compiled, with results written into variables.
 //
 // MACs are those of one image; GFLOP/s counts two for each; B/s is input, weight and output once each; "peak" is the
-// share of what as many threads do that only multiply and add, "core" how much of their cores they had (machine_peak.hpp).
-// A dense layer is there where its weight has up to 2²⁴ elements: beyond, "dense_parameters" of the convolution says what
-// it would need.
+// share of what as many threads do that only multiply and add, "core" how much of their cores they had
+// (machine_peak.hpp). A dense layer is there where its weight has up to 2²⁴ elements: beyond, "dense_parameters" of the
+// convolution says what it would need.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
