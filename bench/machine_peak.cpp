@@ -127,6 +127,7 @@ Alone& alone() {
 double peak_flops(int threads) { return threads * alone().flops; }
 
 std::vector<PeakShare::Core> PeakShare::look(int threads, bool before) {
+  Alone& known = alone();  // measured first, so that nothing lies between the last window and the loop
   std::vector<Core> cores(static_cast<size_t>(threads));
   std::atomic<int> missing = threads;
   parallel_for(threads, 1, [&](int64_t begin, int64_t) {
@@ -141,11 +142,11 @@ std::vector<PeakShare::Core> PeakShare::look(int threads, bool before) {
     core.empty = std::min(empty_rate(), empty_rate());
     if (before) core.flops = multiply_add_rate(windows_before);
   });
-  for (const Core& core : cores) alone().flops = std::max(alone().flops, core.flops);
+  for (const Core& core : cores) known.flops = std::max(known.flops, core.flops);
   return cores;
 }
 
-PeakShare::PeakShare(int threads) : before_((alone(), look(threads, true))), begin_(Clock::now()) {}
+PeakShare::PeakShare(int threads) : before_(look(threads, true)), begin_(Clock::now()) {}
 
 Share PeakShare::operator()(double flops, int64_t iterations) const {
   const std::chrono::duration<double> seconds = Clock::now() - begin_;

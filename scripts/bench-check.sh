@@ -9,7 +9,7 @@ usage: scripts/bench-check.sh [--build DIR] [--ratios FILE] [--repetitions N] [-
 
 Runs the benchmarks that FILE names and compares the share of the machine's peak that each reaches with the least that
 the file asks for. The suites themselves measure, right before and after each repetition, the peak and how much of its
-cores the loop had. The share is the median of the repetitions whose cores were theirs alone; where that were fewer than
+cores the loop had. The share is the median of the repetitions whose cores were theirs alone; where those were fewer than
 five, the best of all, which are of the highest peak then: another program on the same core makes it smaller than the
 kernel is worth. What is behind is measured again some seconds later, a few times, and the median is of all rounds. A
 benchmark that is not there is a failure.
@@ -65,9 +65,10 @@ for suite in $suites; do
   [[ -x $build/bench/telaio_bench_$suite ]] || wrong "$build/bench/telaio_bench_$suite is not there; scripts/test.sh builds it"
 done
 
-# A line for each of $work/asked: suite, benchmark, least, share (- if missing), repetitions alone, repetitions.
+# A line for each of $work/asked: suite, benchmark, least, share (- if missing), repetitions alone, repetitions. A core
+# was shared below 0.9 (machine_peak.hpp).
 shares() {
-  sort -k1,2 -k3g "$work/found" | LC_ALL=C awk '
+  LC_ALL=C sort -k1,2 -k3g "$work/found" | LC_ALL=C awk '
     FILENAME == "-" {
       ++all[$1, $2]
       if ($3 > best[$1, $2]) best[$1, $2] = $3
@@ -82,7 +83,7 @@ shares() {
 }
 touch "$work/found"
 for ((round = 1; round <= rounds; ++round)); do
-  shares | awk '$4 + 0 < $3' >"$work/behind"
+  shares | LC_ALL=C awk '$4 + 0 < $3' >"$work/behind"
   [[ -s $work/behind ]] || break
   ((round == 1)) || sleep 5
   for suite in $suites; do
