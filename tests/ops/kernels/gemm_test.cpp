@@ -236,8 +236,8 @@ TYPED_TEST(Matmul, ErrsNoMoreThanSummationMay) {
 TYPED_TEST(Matmul, GivesTheSameBitsOnOneAndManyThreads) {
   using T = TypeParam;
   Random random(3);
-  for (const GemmShape& s :
-       {GemmShape{300, 500, 300}, GemmShape{530, 1100, 500}, GemmShape{600, 9000, 330}, GemmShape{100, 60, 30'000}, GemmShape{3, 2000, 2000}}) {
+  for (const GemmShape& s : {GemmShape{300, 500, 300}, GemmShape{530, 1100, 500}, GemmShape{600, 9000, 330},
+                             GemmShape{100, 60, 30'000}, GemmShape{3, 2000, 2000}}) {
     const std::vector<T> a = random.reals<T>(s.m * s.k), b = random.reals<T>(s.k * s.n);
     std::vector<T> one, many;
     with_threads(1, [&] { one = run(s, a, b); });
