@@ -113,6 +113,10 @@ FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments,
     graph = slice_batches(graph);
     validate(graph, "slice");
   }
+  if (state_->options.fuse) {
+    graph = feed_readers(graph);
+    validate(graph, "feed_readers");
+  }
   fresh->executable = std::make_shared<const Executable>(std::move(graph), state_->options.concurrent);
   state_->entries.push_back(std::move(fresh));
   return *state_->entries.back();

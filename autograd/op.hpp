@@ -145,6 +145,20 @@ class Op : public boost::intrusive_ref_counter<Op> {
   /// way. Never differentiated.
   virtual Tensor followed_by(const Node& /*node*/, std::span<const Node* const> /*readers*/) const;
 
+  /// Whether run may be given any stretch of the elements, as tensors of one axis, of all operands that have the
+  /// outputs' shape (the others are scalars): an op whose elements know nothing of each other.
+  virtual bool runs_on_parts() const { return elementwise() != nullptr; }
+  /// Whether all that the op does with an input is to throw where an element is not finite.
+  virtual bool only_checks(size_t /*input*/) const { return false; }
+  /// For large outputs that need not be in memory: the op that computes the only output of `node` (whose op this is)
+  /// piece by piece and runs the op of `reader`, which runs_on_parts and takes it as its input `input`, on each. Its
+  /// inputs are the node's, then the reader's without that one; its outputs the reader's. Null where there is nothing
+  /// to gain. Never differentiated.
+  virtual OpPtr feeding(const Node& /*node*/, const Node& /*reader*/, size_t /*input*/) const { return {}; }
+  /// An op of the same inputs with a scalar output that is finite exactly where all of the node's only output is, for
+  /// those that only_check it. Null only where feeding is.
+  virtual OpPtr finiteness(const Node& /*node*/) const { return {}; }
+
   /// How the op acts along the batch, for running slices of it through many ops. On entry axes[i] is the axis of input
   /// i along which it is cut (−1: it is whole). An op may set an entry that is −1 when it needs that input cut too.
   virtual BatchFlow along_batch(std::span<int> /*axes*/, Specs /*x*/, Specs /*y*/) const { return {}; }

@@ -121,7 +121,7 @@ class Conv2d final : public Convolution {
   void run(Views x, Views y, void* scratch) const override {
     const auto g = conv2d_geometry(x[0].shape(), x[1].shape(), options_);
     with_float(y[0].dtype(), [&]<class T>() {
-      const kernels::Epilogue<T> epilogue{bias_ ? x[2].data<T>() : nullptr, relu_};
+      const kernels::Epilogue<T> epilogue{.bias = bias_ ? x[2].data<T>() : nullptr, .relu = relu_};
       kernels::conv2d(g, x[0].data<T>(), x[1].data<T>(), y[0].data<T>(), scratch, epilogue);
     });
   }

@@ -209,15 +209,6 @@ std::vector<Tensor> forward(const Match& match) {
   return build(*match.convolution, OpPtr(new Conv2dPool(match.pattern)), std::move(x));
 }
 
-bool is_zero(const Tensor& x) {
-  if (const Node* node = node_behind(x, "broadcast_to")) return is_zero(node->inputs()[0]);
-  if (x.node()->kind() != Node::Kind::constant) return false;
-  const Array& value = x.node()->values()->front();
-  for (int axis = 0; axis < value.shape().rank(); ++axis)
-    if (value.shape()[axis] != 1 && value.strides()[axis] != 0) return false;
-  return with_dtype(value.dtype(), [&]<class T>() { return *value.data<T>() == T(0); });
-}
-
 // The gradient by convolution + bias, taken apart: zeros but for the pooled one.
 struct Sparse {
   Match match;
@@ -226,11 +217,9 @@ struct Sparse {
 
 std::optional<Sparse> sparse(const Tensor& gradient) {
   Tensor scattered = gradient, watched;  // whether the relu let it pass
-  if (const Node* where = node_behind(gradient, "where"); where && is_zero(where->inputs()[2])) {
-    const Node* greater = node_behind(where->inputs()[0], "greater");
-    if (!greater || !is_zero(greater->inputs()[1])) return {};
-    watched = greater->inputs()[0];
-    scattered = where->inputs()[1];
+  if (const std::optional<Gate> gate = gate_behind(gradient)) {
+    watched = gate->by;
+    scattered = gate->passes;
   }
   if (!is_max_pool2d_scatter(scattered)) return {};
   const Tensor& positions = scattered.node()->inputs()[1];

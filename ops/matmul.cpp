@@ -6,6 +6,7 @@
 
 #include <telaio/autograd/op.hpp>
 #include <telaio/ops/kernels/gemm.hpp>
+#include <telaio/ops/matmul_in_pieces.hpp>
 #include <telaio/ops/op_behind.hpp>
 #include <telaio/ops/unary.hpp>
 #include <telaio/ops/views.hpp>
@@ -24,15 +25,20 @@ kernels::MatrixView<T> matrix(const View& view) {
   return {view.data<T>(), (*view.strides)[rank - 2], (*view.strides)[rank - 1]};
 }
 
-// [batch...,M,K]·[batch...,K,N] → [batch...,M,N], the batch axes equal; or [M,K]·[K,N] + [N], maybe with a relu, as
-// which it is never differentiated.
+// [batch...,M,K]·[batch...,K,N] → [batch...,M,N], the batch axes equal. Or, never differentiated, [M,K]·[K,N] with what
+// follows on the way: + [N], that and a relu, or a relu's gradient, where a third input of the product's shape, the
+// relu's result, is positive or not.
 class Matmul final : public Op {
  public:
-  Matmul() = default;
-  explicit Matmul(bool relu) : bias_(true), relu_(relu) {}
-  std::string_view name() const override { return bias_ ? "matmul_bias" : "matmul"; }
-  std::string attributes() const override { return relu_ ? "relu" : ""; }
-  std::string_view input_name(size_t i) const override { return i == 0 ? "a" : i == 1 ? "b" : "bias"; }
+  enum class Then { nothing, bias, bias_relu, gate };
+  explicit Matmul(Then then = Then::nothing) : then_(then) {}
+  std::string_view name() const override {
+    return then_ == Then::nothing ? "matmul" : then_ == Then::gate ? "matmul_relu_grad" : "matmul_bias";
+  }
+  std::string attributes() const override { return then_ == Then::bias_relu ? "relu" : ""; }
+  std::string_view input_name(size_t i) const override {
+    return i == 0 ? "a" : i == 1 ? "b" : then_ == Then::gate ? "relu" : "bias";
+  }
 
   std::vector<TensorSpec> infer(Specs x) const override {
     const Shape &a = x[0].shape, &b = x[1].shape;
@@ -54,7 +60,9 @@ class Matmul final : public Op {
     with_float(y[0].dtype(), [&]<class T>() {
       const auto a = matrix<T>(x[0]), b = matrix<T>(x[1]);
       if (batch_rank == 0) {
-        const kernels::Epilogue<T> epilogue{bias_ ? x[2].data<T>() : nullptr, relu_};
+        kernels::Epilogue<T> epilogue{.relu = then_ == Then::bias_relu, .gated = then_ == Then::gate};
+        if (epilogue.gated) epilogue.gate = x[2].bytes - y[0].bytes;
+        else if (then_ != Then::nothing) epilogue.bias = x[2].data<T>();
         return kernels::matmul(shape, a, b, y[0].data<T>(), scratch, epilogue);
       }
       const int64_t* batch = y[0].shape().data();
@@ -78,7 +86,11 @@ class Matmul final : public Op {
   // Rows of the product come from rows of a, columns from columns of b; cut along k, the products add up.
   BatchFlow along_batch(std::span<int> axes, Specs x, Specs) const override {
     const int rank = x[0].shape.rank();
-    if (bias_ && (axes[0] != 0 || axes[2] >= 0)) return {};
+    if (then_ != Then::nothing) {
+      const int third = then_ == Then::gate ? 0 : -1;
+      if (axes[0] != 0 || axes[1] >= 0 || (axes[2] >= 0 && axes[2] != third)) return {};
+      axes[2] = third;
+    }
     if (axes[0] == rank - 2 && axes[1] < 0) return BatchFlow::mapped(rank - 2);
     if (axes[1] == rank - 1 && axes[0] < 0) return BatchFlow::mapped(rank - 1);
     if (axes[0] == rank - 1 && axes[1] == rank - 2) return BatchFlow::summed();
@@ -94,20 +106,38 @@ class Matmul final : public Op {
   }
 
   Tensor followed_by(const Node& node, std::span<const Node* const> readers) const override {
-    if (bias_ || node.outputs()[0].shape.rank() != 2) return {};
-    return followed_by_bias(node, readers, [](bool relu) { return OpPtr(new Matmul(relu)); });
+    if (then_ != Then::nothing || node.outputs()[0].shape.rank() != 2) return {};
+    if (const Tensor gated = followed_by_gate(node, readers); gated.defined()) return gated;
+    return followed_by_bias(node, readers,
+                            [](bool relu) { return OpPtr(new Matmul(relu ? Then::bias_relu : Then::bias)); });
   }
 
-  bool same_as(const Op& other) const override {
-    const auto& o = static_cast<const Matmul&>(other);
-    return bias_ == o.bias_ && relu_ == o.relu_;
+  OpPtr feeding(const Node& node, const Node& reader, size_t input) const override {
+    if (then_ != Then::nothing || node.outputs()[0].shape.rank() != 2) return {};
+    return matmul_feeding(node, reader, input);
   }
+  OpPtr finiteness(const Node&) const override { return matmul_finiteness(); }
+
+  bool same_as(const Op& other) const override { return then_ == static_cast<const Matmul&>(other).then_; }
   double flops(Specs x, Specs y) const override {
     return 2.0 * static_cast<double>(x[0].shape.back()) * static_cast<double>(y[0].numel());
   }
 
  private:
-  bool bias_ = false, relu_ = false;
+  static Tensor followed_by_gate(const Node& node, std::span<const Node* const> readers) {
+    const Tensor result(NodePtr(readers.back()), 0);
+    const std::optional<Gate> gate = gate_behind(result);
+    if (!gate || gate->passes.node() != &node || gate->by.node() == &node) return {};
+    if (!(gate->by.spec() == node.outputs()[0])) return {};
+    // The comparison may have come before the product, for others, too.
+    const Node* comparison = readers.back()->inputs()[0].node();
+    if (readers.size() > 2 || (readers.size() == 2 && readers[0] != comparison)) return {};
+    std::vector<Tensor> x = node.inputs();
+    x.push_back(gate->by);
+    return Tensor(NodePtr(new Node(node, OpPtr(new Matmul(Then::gate)), std::move(x), node.outputs())), 0);
+  }
+
+  Then then_;
 };
 
 Shape batch_of(const Shape& shape) {

@@ -14,6 +14,23 @@ Tensor bias_behind(const Tensor& y) {
   return x.rank() == 1 && x.dim(0) == y.dim(-1) ? x : Tensor();
 }
 
+bool is_zero(const Tensor& x) {
+  if (const Node* node = node_behind(x, "broadcast_to")) return is_zero(node->inputs()[0]);
+  if (x.node()->kind() != Node::Kind::constant) return false;
+  const Array& value = x.node()->values()->front();
+  for (int axis = 0; axis < value.shape().rank(); ++axis)
+    if (value.shape()[axis] != 1 && value.strides()[axis] != 0) return false;
+  return with_dtype(value.dtype(), [&]<class T>() { return *value.data<T>() == T(0); });
+}
+
+std::optional<Gate> gate_behind(const Tensor& y) {
+  const Node* where = node_behind(y, "where");
+  if (!where || !is_zero(where->inputs()[2])) return {};
+  const Node* greater = node_behind(where->inputs()[0], "greater");
+  if (!greater || !is_zero(greater->inputs()[1])) return {};
+  return Gate{greater->inputs()[0], where->inputs()[1]};
+}
+
 Tensor followed_by_bias(const Node& node, std::span<const Node* const> readers,
                         FunctionRef<OpPtr(bool relu)> with_bias) {
   if (readers.empty() || readers.size() > 2 || readers[0]->op().name() != "add") return {};

@@ -1,6 +1,7 @@
 // Looking at the op that a tensor comes from: for rewrites of patterns.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -21,6 +22,15 @@ const Node* node_behind(const Tensor& y, std::string_view op);
 
 /// The [O] that y, [..., O], repeats along all other axes; or undefined.
 Tensor bias_behind(const Tensor& y);
+
+/// Whether x is a constant zero, repeated or not.
+bool is_zero(const Tensor& x);
+
+/// What a tensor where(by > 0, passes, 0) is made of: the gradient of a relu, by its result.
+struct Gate {
+  Tensor by, passes;
+};
+std::optional<Gate> gate_behind(const Tensor& y);
 
 /// For Op::followed_by of products and convolutions: the op that with_bias(relu) gives, of the inputs of `node` and a
 /// bias for each of its last axis, where `readers` are a bias and maybe a relu; else undefined.

@@ -96,7 +96,7 @@ void for_each_block(int rank, const int64_t* shape, std::span<const ChunkInput> 
   }
 
   // Whole blocks; a task fills what it repeats anew, so it has several.
-  const int64_t grain = std::max(grain_for(cycles) / block, int64_t{4}) * block;
+  const int64_t grain = std::max(grain_here(cycles) / block, int64_t{4}) * block;
   parallel_for(count, grain, [&](int64_t begin, int64_t end) {
     alignas(64) std::byte memory[memory_bytes];
     const int64_t most = std::min(block, end - begin);

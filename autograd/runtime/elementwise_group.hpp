@@ -29,6 +29,7 @@ class ElementwiseGroup final : public Op {
   void run(Views x, Views y, void*) const override;
   bool takes_strides(size_t) const override { return true; }
   bool in_place(size_t input, size_t output) const override;
+  bool runs_on_parts() const override { return true; }
   BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return BatchFlow::same_axis(axes); }
   double flops(Specs x, Specs y) const override;
 

@@ -132,6 +132,7 @@ void Executable::execute_all(Frame& frame) const {
     return;
   }
   run_tasks(plan_.tasks, frame.waiting.get(), [&](int task) {
+    const AwakeScope awake;
     for (int i = plan_.task_first[static_cast<size_t>(task)]; i < plan_.task_first[static_cast<size_t>(task) + 1]; ++i)
       execute(frame, plan_.task_steps[static_cast<size_t>(i)]);
   });

@@ -35,4 +35,8 @@ Graph fuse(const Graph& graph);
 /// they read, where that offers it (Op::followed_by). No value changes, not by a bit.
 Graph fuse_elementwise(const Graph& graph);
 
+/// What is only read by an op that takes it piece by piece, and by checks, has no memory of its own (Op::feeding): it
+/// is gone before it would leave the cache. Values agree to rounding. After slice_batches, which looks into the ops.
+Graph feed_readers(const Graph& graph);
+
 }  // namespace telaio

@@ -17,6 +17,7 @@ namespace telaio {
 namespace {
 
 thread_local bool serial = false;
+thread_local bool awake = false;
 
 /// Of parallel work that computes as the thread that starts it does: in its floating-point mode (subnormals.hpp).
 class Context : public tbb::task_group_context {
@@ -28,6 +29,10 @@ class Context : public tbb::task_group_context {
 
 SerialScope::SerialScope() : before_(serial) { serial = true; }
 SerialScope::~SerialScope() { serial = before_; }
+
+AwakeScope::AwakeScope() : before_(awake) { awake = true; }
+AwakeScope::~AwakeScope() { awake = before_; }
+bool others_awake() { return awake; }
 
 void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;

@@ -66,6 +66,23 @@ inline int64_t grain_for(double cycles) {
 /// quarter pay.
 inline int64_t grain_among_awake(double cycles) { return grain_for(4 * cycles); }
 
+/// While it lives, this thread works on a part of something larger, for which other threads are awake.
+class AwakeScope {
+ public:
+  AwakeScope();
+  ~AwakeScope();
+  AwakeScope(const AwakeScope&) = delete;
+  AwakeScope& operator=(const AwakeScope&) = delete;
+
+ private:
+  bool before_;
+};
+bool others_awake();
+
+/// grain_among_awake within an AwakeScope, elsewhere grain_for: for work whose results and whose scratch do not depend
+/// on where it is cut.
+inline int64_t grain_here(double cycles) { return others_awake() ? grain_among_awake(cycles) : grain_for(cycles); }
+
 /// Tasks 0…n−1 and who waits for whom.
 struct TaskGraph {
   std::vector<int> predecessors;     ///< for each task: how many it waits for

@@ -50,6 +50,7 @@ class AdamUpdate final : public Op {
   }
   // An element is read whole before its results are written.
   bool in_place(size_t input, size_t) const override { return input < tensors; }
+  bool runs_on_parts() const override { return true; }
 
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
     return composed_vjp(x, adam_composition({x[0], x[1], x[2], x[3], x[4], x[5]}, constants_), gy, needs);

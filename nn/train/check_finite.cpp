@@ -50,6 +50,7 @@ class CheckFinite final : public Op {
   std::vector<TensorSpec> infer(Specs x) const override { return {x[0]}; }
   bool may_fail() const override { return true; }
   bool in_place(size_t input, size_t) const override { return input == 0; }
+  bool only_checks(size_t input) const override { return input > 0; }
   void run(Views x, Views y, void*) const override {
     for (size_t i = 0; i < x.size(); ++i) {
       const std::string found = special_in(x[i].dtype(), x[i].bytes, x[i].numel());

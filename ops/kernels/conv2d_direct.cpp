@@ -146,7 +146,7 @@ void multiply_taps_of_lines(const WindowsProduct<float>& p, const Lines<float>& 
                            .pitch = y.tap_step * lines.pitch,
                            .filter_step = panel,
                            .out_step = positions > 1 ? c_rows[1] - c_rows[0] : 0,
-                           .epilogue = {bias == nullptr ? nullptr : bias + n, p.epilogue.relu}};
+                           .epilogue = {.bias = bias == nullptr ? nullptr : bias + n, .relu = p.epilogue.relu}};
         multiply_taps(taps, image, p.b + n * x.taps * y.taps, c_rows[0] + n);
       }
     }

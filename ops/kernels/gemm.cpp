@@ -11,13 +11,15 @@ constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 constexpr int64_t scratch_alignment = 64;
 
 // More tasks than this do not balance better; partial products cost memory, so a long k is cut last and into few parts,
-// as many as if the other tasks were no smaller than this.
-constexpr int64_t most_tasks = 64, most_parts = 16, part_rows = 64, part_columns = 64;
+// as many as if the other tasks were no smaller than this. Where threads are awake, even a small product is shared out.
+constexpr int64_t few_tasks = 16, most_tasks = 64, most_parts = 16, part_rows = 64, part_columns = 64;
 // A block of B that stays in the nearest cache where it lies, beside a register tile's rows of A.
 template <class T>
 constexpr int64_t near_elements = 16 * 1024 / sizeof(T);
 // Reading an element of B takes as long as multiplying it with this many rows.
 constexpr int64_t few_rows = 16;
+// Rows that one task has at least, where tasks can be no narrower.
+constexpr int64_t fewest_rows = 28;
 
 // How the work is cut. The parts of k change the order of additions, so they follow from the shape alone; rows and
 // columns may follow the SIMD target's register tile.
@@ -36,11 +38,18 @@ struct Plan {
 
     const double products =
         static_cast<double>(std::max(s.m, few_rows)) * static_cast<double>(s.n) * static_cast<double>(s.k);
-    const auto wanted = static_cast<int64_t>(std::min<double>(most_tasks, products / gemm_task_products<T>));
+    const auto by_size = static_cast<int64_t>(std::min<double>(most_tasks, products / gemm_task_products<T>));
+    int64_t wanted = by_size;
+    if (others_awake()) {  // vectors of few columns, and tiles of a short k, take longer
+      const double taken =
+          products * static_cast<double>(round_up(s.n, panel) * (s.k + 20)) / static_cast<double>(s.n * s.k);
+      wanted = std::max(wanted, static_cast<int64_t>(std::min<double>(few_tasks, 4 * taken / gemm_task_products<T>)));
+    }
     const int64_t most_columns = std::max<int64_t>(s.n / (s.m <= few_rows ? panel : narrowest_task), 1);
     // Blocks of A as large as may be, so that a panel of B serves many rows, or smaller ones for more tasks.
     row_tasks = divide_up(s.m, most_rows);
     if (2 * row_tasks * most_columns < wanted) row_tasks = divide_up(s.m, gemm_copied_rows);
+    if (most_columns == 1) row_tasks = std::max(row_tasks, std::min(wanted, s.m / fewest_rows));
     rows = round_up(divide_up(s.m, std::max<int64_t>(row_tasks, 1)), 2);  // even: so that tiles fit
     row_tasks = rows > 0 ? divide_up(s.m, rows) : 0;
     column_tasks = std::clamp<int64_t>(divide_up(wanted, std::max<int64_t>(row_tasks, 1)), 1, most_columns);
@@ -49,7 +58,7 @@ struct Plan {
 
     const int64_t tiles = divide_up(s.m, part_rows) * std::max<int64_t>(s.n / part_columns, 1);
     parts =
-        tiles > 0 ? std::clamp<int64_t>(wanted / tiles, 1, std::min(most_parts, std::max<int64_t>(blocks / 2, 1))) : 1;
+        tiles > 0 ? std::clamp<int64_t>(by_size / tiles, 1, std::min(most_parts, std::max<int64_t>(blocks / 2, 1))) : 1;
   }
 
   int64_t partial_elements(const GemmShape& s) const { return parts > 1 ? parts * s.m * s.n : 0; }
@@ -185,9 +194,10 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
   T* const partial = plan.parts > 1 ? static_cast<T*>(scratch) : nullptr;
 
   const double products = static_cast<double>(plan.rows * plan.columns) * static_cast<double>(s.k / plan.parts + 1);
-  const auto grain = std::max<int64_t>(static_cast<int64_t>(gemm_task_products<T> / products), 1);
   const int64_t tiles = plan.row_tasks * plan.column_tasks;
-  parallel_for(tiles * plan.parts, grain, [&](int64_t begin, int64_t end) {
+  auto grain = static_cast<int64_t>(gemm_task_products<T> / products);
+  if (others_awake()) grain = std::min(grain, tiles * plan.parts / few_tasks);
+  parallel_for(tiles * plan.parts, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t tile = task % tiles;  // neighbouring tasks share a part of k, hence of B, in the cache
       run_task(s, plan, operands, partial, task / tiles, tile / plan.column_tasks * plan.rows,

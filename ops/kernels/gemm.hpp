@@ -15,6 +15,7 @@
 #include <telaio/ops/kernels/gemm_micro.hpp>
 
 #include <cstdint>
+#include <span>
 
 namespace telaio::kernels {
 
@@ -26,13 +27,21 @@ struct GemmShape {
 template <class T>
 using FillB = FunctionRef<void(int64_t k0, int64_t depth, int64_t n0, int64_t columns, T* dst, int64_t pitch)>;
 
+/// Finds A[m0 .. m0+rows, k0 .. k0+depth]: see GemmOperands.
+template <class T>
+using LocateA = FunctionRef<int64_t(int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows)>;
+
+/// Is given rows m0 .. m0+rows of C, side by side, in the task that computed them.
+template <class T>
+using TakePiece = FunctionRef<void(int64_t m0, int64_t rows, const T* c)>;
+
 /// Where the driver finds the two factors and puts the product of C = A·B, [m,k]·[k,n] → [m,n].
 template <class T>
 struct GemmOperands {
   /// Finds A[m0 .. m0+rows, k0 .. k0+depth] (rows <= most_rows, depth <= gemm_block_depth): writes the addresses of its
   /// rows and returns how far apart the elements of a row are. It may copy them to `block`, which has room for
   /// gemm_copied_rows in either BlockOrder.
-  FunctionRef<int64_t(int64_t m0, int64_t rows, int64_t k0, int64_t depth, T* block, const T** a_rows)> locate_a;
+  LocateA<T> locate_a;
   /// gemm_copied_rows where locate_a copies, else up to gemm_block_rows.
   int64_t most_rows;
   /// The columns of C that pay for finding a block of A: tasks are no narrower, unless C is.
@@ -88,6 +97,17 @@ int64_t matmul_scratch_bytes(const GemmShape& shape);
 template <class T>
 void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch,
             const Epilogue<T>& epilogue = {});
+
+/// Whether matmul_in_pieces can: neither k nor n may be too long.
+template <class T>
+bool matmul_fits_in_pieces(const GemmShape& shape);
+template <class T>
+int64_t matmul_in_pieces_scratch_bytes(const GemmShape& shape);
+/// The product without memory of its own: each piece of it is taken while it is in the cache. `beside` are contiguous
+/// matrices of its shape that `take` reads; their rows are asked for meanwhile.
+template <class T>
+void matmul_in_pieces(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b,
+                      std::span<const T* const> beside, TakePiece<T> take, void* scratch);
 
 /// Batches of matrices: how the first matrix of each batch index lies in a and b. Both have the same shape (the shape
 /// of the batch), and stride 0 where one matrix serves many.

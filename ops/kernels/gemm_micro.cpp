@@ -43,13 +43,16 @@ struct Panel {
   T* copy = nullptr;         // where the first tile puts the panel's rows side by side; null where they stay
   const T* ahead = nullptr;  // null for nothing
   bool few_tiles = false;
+  const char* const* beside = nullptr;  // lines to ask for, each so many bytes further
+  int64_t beside_offset = 0;
 };
 
 // What a tile does beside the multiply-adds, which takes units from them: as little as may be. The first one of a panel
 // finds its rows b_row_step apart and copies them. As few lines can be on their way at a time, the second one asks for
 // half of the next panel, the third for the rest; or the first for all where there are few. A streaming one has its
-// rows of A in the first-level cache and asks for what it takes of B next.
-enum class Task { first, asking, streaming, other };
+// rows of A in the first-level cache and asks for what it takes of B next; and, a line a step, which costs nothing, for
+// what will be done with the tile.
+enum class Task { first, asking, streaming, streaming_beside, other };
 // Rows of B from what a streaming tile takes to what it asks for: some hundred cycles.
 constexpr int rows_ahead = 16;
 // The same for elements of A whose steps along k are lines apart.
@@ -65,7 +68,9 @@ class PanelReader {
         copy_(panel.copy),
         ahead_(panel.ahead),
         ahead_step_(ahead_step),
-        few_tiles_(panel.few_tiles) {}
+        few_tiles_(panel.few_tiles),
+        beside_(panel.beside),
+        beside_offset_(panel.beside_offset) {}
 
   template <class V>
   HWY_INLINE void Next(V* row) {
@@ -90,9 +95,10 @@ class PanelReader {
       prefetch(ahead_);
       ahead_ += ahead_step_;
     }
-    if constexpr (task == Task::streaming) {  // b_ is a row further already
+    if constexpr (task == Task::streaming_beside) prefetch(*beside_++ + beside_offset_);
+    if constexpr (task == Task::streaming || task == Task::streaming_beside) {  // b_ is a row further already
       HWY_UNROLL(4)
-      for (int v = 0; v < vectors; ++v) __builtin_prefetch(b_ + ((rows_ahead - 1) * tile_vectors + v) * lanes, 0, 3);
+      for (int v = 0; v < vectors; ++v) __builtin_prefetch(b_ + (rows_ahead - 1) * row_step_ + v * lanes, 0, 3);
     }
   }
 
@@ -103,6 +109,8 @@ class PanelReader {
   const T* ahead_;
   int64_t ahead_step_;
   bool few_tiles_;
+  const char* const* beside_;
+  int64_t beside_offset_;
 };
 
 // Whether each of the next `count` rows is as far from its counterpart among the first.
@@ -123,22 +131,39 @@ HWY_INLINE bool AreAdjacent(const T* const* rows) {
   return adjacent;
 }
 
-// The first columns of a tile: kept apart, since every tile needs it.
+// What becomes of a tile of C that was just stored: kept apart, since every tile would need it.
 template <class T>
-HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, const BlockProduct<T>& block,
-                               T* const* c_rows, int64_t c_column, int64_t columns) {
+HWY_NOINLINE void Finish(const Epilogue<T>& epilogue, T* const* c_rows, int64_t rows, int64_t c_column,
+                         int64_t columns) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t lanes = hn::MaxLanes(d);
+  const auto zero = hn::Zero(d);
+  for (int64_t j = 0; j < columns; j += lanes) {
+    const auto stored = hn::FirstN(d, static_cast<size_t>(std::min(columns - j, lanes)));
+    const auto bias = epilogue.bias != nullptr ? hn::MaskedLoad(stored, d, epilogue.bias + c_column + j) : zero;
+    for (int64_t r = 0; r < rows; ++r) {
+      T* c = c_rows[r] + c_column + j;
+      auto x = hn::MaskedLoad(stored, d, c);
+      if (epilogue.bias != nullptr) x = hn::Add(x, bias);
+      if (epilogue.relu) x = hn::IfThenZeroElse(hn::Lt(x, zero), x);
+      if (epilogue.gated) x = hn::IfThenElseZero(hn::Gt(hn::MaskedLoad(stored, d, epilogue.gate_of(c)), zero), x);
+      hn::BlendedStore(x, stored, d, c);
+    }
+  }
+}
+
+// The first columns of a tile: kept apart, too.
+template <class T>
+HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, bool accumulate, T* const* c_rows,
+                               int64_t c_column, int64_t columns) {
   const hn::ScalableTag<T> d;
   constexpr int64_t lanes = hn::MaxLanes(d);
   for (int64_t j = 0; j < columns; j += lanes) {
     const auto stored = hn::FirstN(d, static_cast<size_t>(std::min(columns - j, lanes)));
-    const T* bias = block.epilogue.bias;
-    const auto b = bias != nullptr ? hn::MaskedLoad(stored, d, bias + c_column + j) : hn::Zero(d);
     for (int64_t r = 0; r < rows; ++r) {
       T* c = c_rows[r] + c_column + j;
       auto x = hn::Load(d, tile + r * width + j);
-      if (block.accumulate) x = hn::Add(hn::MaskedLoad(stored, d, c), x);
-      if (bias != nullptr) x = hn::Add(x, b);
-      if (block.epilogue.relu) x = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);
+      if (accumulate) x = hn::Add(hn::MaskedLoad(stored, d, c), x);
       hn::BlendedStore(x, stored, d, c);
     }
   }
@@ -222,18 +247,12 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       HWY_UNROLL(16)
       for (int r = 0; r < rows; ++r) {
         HWY_UNROLL(4)
-        for (int v = 0; v < vectors; ++v) body(sum[r][v], c_rows[r] + c_column + v * lanes, v);
+        for (int v = 0; v < vectors; ++v) body(sum[r][v], c_rows[r] + c_column + v * lanes);
       }
     };
-    if (accumulate) each([&](V& x, const T* c, int) HWY_ATTR { x = hn::Add(hn::LoadU(d, c), x); });
-    if (const T* bias = block.epilogue.bias; bias != nullptr) {
-      HWY_UNROLL(4)
-      for (int v = 0; v < vectors; ++v) b_row[v] = hn::LoadU(d, bias + c_column + v * lanes);
-      each([&](V& x, const T*, int v) HWY_ATTR { x = hn::Add(x, b_row[v]); });
-    }
-    if (block.epilogue.relu)
-      each([&](V& x, const T*, int) HWY_ATTR { x = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x); });
-    each([&](V& x, T* c, int) HWY_ATTR { hn::StoreU(x, d, c); });
+    if (accumulate) each([&](V& x, const T* c) HWY_ATTR { x = hn::Add(hn::LoadU(d, c), x); });
+    each([&](V& x, T* c) HWY_ATTR { hn::StoreU(x, d, c); });
+    if (block.epilogue.any()) Finish(block.epilogue, c_rows, rows, c_column, columns);
     return;
   }
   HWY_ALIGN T tile[rows][vectors * lanes];
@@ -242,7 +261,8 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     HWY_UNROLL(4)
     for (int v = 0; v < vectors; ++v) hn::Store(sum[r][v], d, tile[r] + v * lanes);
   }
-  StoreColumns(tile[0], rows, vectors * lanes, block, c_rows, c_column, columns);
+  StoreColumns(tile[0], rows, vectors * lanes, accumulate, c_rows, c_column, columns);
+  if (block.epilogue.any()) Finish(block.epilogue, c_rows, rows, c_column, columns);
 }
 
 // Rows that are left over by whole tiles are cut into tiles of half the size and below, which take somewhat longer a
@@ -293,13 +313,18 @@ void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
   constexpr Task task = rows == tile_rows ? Task::streaming : Task::other;
   for (; i + rows <= end; i += rows) {
     for (int64_t j = 0; j < block.n; j += width) {
-      const Panel<T> panel{.b = block.b + j / width * block.b_panel_step, .row_step = block.b_row_step};
+      const Panel<T> panel{.b = block.b + j / width * block.b_panel_step,
+                           .row_step = block.b_row_step,
+                           .beside = block.beside,
+                           .beside_offset = j * static_cast<int64_t>(sizeof(T))};
       const int64_t columns = std::min(width, block.n - j);
       if (const int64_t p = j / width * (64 / int64_t{sizeof(T)}); block.a_after != nullptr && p < block.run_length) {
         for (int r = 0; r < rows; ++r) prefetch(block.a_after + r * block.a_after_step + p);
       }
-      const auto tile =
-          columns > lanes ? MultiplyTile<rows, tile_vectors, task, T> : MultiplyTile<rows, 1, Task::other, T>;
+      auto tile = columns > lanes ? MultiplyTile<rows, tile_vectors, task, T> : MultiplyTile<rows, 1, Task::other, T>;
+      if constexpr (rows == tile_rows && lanes > 1)
+        if (columns > lanes && block.beside != nullptr)
+          tile = MultiplyTile<rows, tile_vectors, Task::streaming_beside, T>;
       tile(block, block.a_rows + i, panel, block.c_rows + i, block.c_column + j, columns);
     }
   }

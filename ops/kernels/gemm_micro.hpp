@@ -1,6 +1,7 @@
 // The innermost part of every matrix multiply: one block of A times a run of packed panels of B, in registers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace telaio::kernels {
@@ -32,11 +33,20 @@ MicroTile micro_tile();
 template <class T>
 inline constexpr int64_t widest_micro_tile = 128 / sizeof(T);
 
-/// What becomes of finished elements of C on their way to memory: c + bias, then c < 0 ? 0 : c, as the ops do it.
+/// What becomes of finished elements of C on their way to memory: c + bias, c < 0 ? 0 : c, gate > 0 ? c : 0, as the ops
+/// do it.
 template <class T>
 struct Epilogue {
   const T* bias = nullptr;  ///< an element for each column of C
   bool relu = false;
+  /// Whether there is a matrix like C that opens and shuts it, and how many bytes an element of it is behind C's.
+  bool gated = false;
+  std::ptrdiff_t gate = 0;
+
+  bool any() const { return bias != nullptr || relu || gated; }
+  const T* gate_of(const T* c) const {
+    return reinterpret_cast<const T*>(reinterpret_cast<std::uintptr_t>(c) + static_cast<std::uintptr_t>(gate));
+  }
 };
 /// The same for n elements in memory, from column `column` of C on.
 template <class T>
@@ -45,6 +55,8 @@ void finish(const Epilogue<T>& epilogue, int64_t column, T* c, int64_t n) {
     for (int64_t j = 0; j < n; ++j) c[j] += epilogue.bias[column + j];
   if (epilogue.relu)
     for (int64_t j = 0; j < n; ++j) c[j] = c[j] < 0 ? T(0) : c[j];
+  if (epilogue.gated)
+    for (int64_t j = 0; j < n; ++j) c[j] = epilogue.gate_of(c)[j] > 0 ? c[j] : T(0);
 }
 
 /// C (+)= A·B for [m,k]·[k,n].
@@ -73,6 +85,9 @@ struct BlockProduct {
   /// Where rows_first: a tile of rows of A that will be needed next, a_after_step apart; null if none is known.
   const T* a_after = nullptr;
   int64_t a_after_step = 0;
+  /// Where rows_first: an address for each step along k, of a line that is wanted in the second-level cache for the
+  /// first panel's columns; for later ones it is as many bytes further. Null for none.
+  const char* const* beside = nullptr;
   const T* b_after = nullptr;  ///< a panel that will be needed next, its rows as far apart; null if none is known
   T* const* c_rows;
   int64_t c_column;

@@ -125,11 +125,90 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
     });
 }
 
-#define TELAIO_INSTANTIATE(T)                                                                  \
-  template int64_t packed_elements<T>(int64_t, int64_t);                                       \
-  template void pack_panels(int64_t, int64_t, int64_t, int64_t, int64_t, const FillB<T>&, T*); \
-  template int64_t gemm_packed_scratch_bytes<T>(const GemmShape&);                             \
-  template void gemm_packed(const GemmShape&, const GemmOperands<T>&, void*);
+namespace {
+
+// Of C, on the stack.
+template <class T>
+constexpr int64_t piece_elements = 128 * 1024 / sizeof(T);
+
+// The lines that hold rows m0.. of matrices of n columns, as far as the first panel of a register tile goes, one for
+// each step along k: as many as there are steps, or the last one again.
+template <class T>
+void list_lines(std::span<const T* const> matrices, int64_t m0, int64_t n, const MicroTile& tile, int64_t k,
+                const char** lines) {
+  constexpr int64_t line = 64;
+  int64_t count = 0;
+  for (int64_t i = 0; i < tile.rows; ++i)
+    for (const T* matrix : matrices)
+      for (int64_t at = 0; at < tile.columns * static_cast<int64_t>(sizeof(T)) && count < k; at += line)
+        lines[count++] = reinterpret_cast<const char*>(matrix + (m0 + i) * n) + at;
+  for (; count < k; ++count) lines[count] = lines[count - 1];
+}
+
+}  // namespace
+
+template <class T>
+bool gemm_fits_in_pieces(const GemmShape& s) {
+  return s.k > 0 && s.k <= gemm_block_depth<T> && s.n * micro_tile<T>().rows <= piece_elements<T> &&
+         Blocks<T>(s, most_columns).columns >= s.n;
+}
+
+template <class T>
+int64_t gemm_in_pieces_scratch_bytes(const GemmShape& s) {
+  return packed_elements<T>(s.n, s.k) * static_cast<int64_t>(sizeof(T));
+}
+
+template <class T>
+void gemm_in_pieces(const GemmShape& s, const PieceOperands<T>& operands, std::span<const T* const> beside,
+                    TakePiece<T> take, void* scratch) {
+  const MicroTile tile = micro_tile<T>();
+  T* const packed = static_cast<T*>(scratch);
+  const bool packs = operands.b == nullptr;
+  if (packs) pack_panels<T>(0, s.k, 0, s.n, operands.fill_depth, operands.fill_b, packed);
+  const double products = static_cast<double>(tile.rows * s.n) * static_cast<double>(s.k);
+  const int64_t tiles = divide_up(s.m, tile.rows),
+                grain = static_cast<int64_t>(gemm_task_products<T> / (4 * products)) + 1;
+  parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
+    alignas(64) T a[gemm_block_pitch<T> * gemm_block_depth<T>];
+    alignas(64) T c[piece_elements<T>];
+    const char* lines[gemm_block_depth<T>];
+    const T* a_rows[gemm_block_rows];
+    T* c_rows[gemm_block_rows];
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t m0 = i * tile.rows, rows = std::min(tile.rows, s.m - m0);
+      const int64_t a_step = operands.locate_a(m0, rows, 0, s.k, a, a_rows);
+      for (int64_t r = 0; r < rows; ++r) c_rows[r] = c + r * s.n;
+      BlockProduct<T> product{.m = rows,
+                              .n = s.n,
+                              .run_length = s.k,
+                              .a_rows = a_rows,
+                              .a_step = a_step,
+                              .b = packs ? packed : operands.b,
+                              .b_panel_step = packs ? s.k * tile.columns : tile.columns,
+                              .b_row_step = packs ? tile.columns : operands.b_row_stride,
+                              .rows_first = true,
+                              .c_rows = c_rows,
+                              .c_column = 0,
+                              .accumulate = false};
+      if (!beside.empty() && rows == tile.rows) {
+        list_lines(beside, m0, s.n, tile, s.k, lines);
+        product.beside = lines;
+      }
+      multiply_block(product);
+      take(m0, rows, c);
+    }
+  });
+}
+
+#define TELAIO_INSTANTIATE(T)                                                                                      \
+  template int64_t packed_elements<T>(int64_t, int64_t);                                                           \
+  template void pack_panels(int64_t, int64_t, int64_t, int64_t, int64_t, const FillB<T>&, T*);                     \
+  template int64_t gemm_packed_scratch_bytes<T>(const GemmShape&);                                                 \
+  template void gemm_packed(const GemmShape&, const GemmOperands<T>&, void*);                                      \
+  template bool gemm_fits_in_pieces<T>(const GemmShape&);                                                          \
+  template int64_t gemm_in_pieces_scratch_bytes<T>(const GemmShape&);                                              \
+  template void gemm_in_pieces(const GemmShape&, const PieceOperands<T>&, std::span<const T* const>, TakePiece<T>, \
+                               void*);
 TELAIO_INSTANTIATE(float)
 TELAIO_INSTANTIATE(double)
 #undef TELAIO_INSTANTIATE

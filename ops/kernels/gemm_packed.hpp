@@ -24,4 +24,26 @@ int64_t gemm_packed_scratch_bytes(const GemmShape& shape);
 template <class T>
 void gemm_packed(const GemmShape& shape, const GemmOperands<T>& operands, void* scratch);
 
+/// Whether gemm_in_pieces can: a k of one block, a piece of C that the stack has room for.
+template <class T>
+bool gemm_fits_in_pieces(const GemmShape& shape);
+template <class T>
+int64_t gemm_in_pieces_scratch_bytes(const GemmShape& shape);
+/// A and B as for gemm.
+template <class T>
+struct PieceOperands {
+  LocateA<T> locate_a;
+  FillB<T> fill_b;
+  int64_t fill_depth;
+  /// B in memory, where its rows are contiguous, whole panels and better not packed; else null.
+  const T* b;
+  int64_t b_row_stride;
+};
+/// C is not put into memory: a register tile's rows of it at a time are given to `take` while they are in the nearest
+/// cache. `beside` are contiguous matrices of C's shape that `take` will read: asked for meanwhile, a line a step, they
+/// arrive while multiply-adds keep the core busy.
+template <class T>
+void gemm_in_pieces(const GemmShape& shape, const PieceOperands<T>& operands, std::span<const T* const> beside,
+                    TakePiece<T> take, void* scratch);
+
 }  // namespace telaio::kernels

@@ -15,7 +15,7 @@ void run(ReduceOp op, const ReducePlan& plan, const T* x, T* y) {
   using Element = std::conditional_t<sizeof(T) == 1, uint8_t, T>;  // bool is a byte of 0 or 1
   const auto* from = reinterpret_cast<const Element*>(x + plan.start);
   auto* to = reinterpret_cast<Element*>(y);
-  parallel_for(plan.tasks(), grain_for(plan.cycles_per_task()),
+  parallel_for(plan.tasks(), grain_here(plan.cycles_per_task()),
                [&](int64_t begin, int64_t end) { reduce_tasks(op, plan, from, to, begin, end); });
 }
 

@@ -143,11 +143,12 @@ TELAIO_EXPORT(CrossEntropyGradF64);
 
 namespace {
 
-// Rows in parallel; `n` elements cost a few cycles each and a row some dozens.
+// Rows in parallel; `n` elements cost a few cycles each and a row more than a hundred. As many rows
+// in each task.
 template <class F>
 void each_rows(int64_t rows, int64_t n, const F& f) {
-  parallel_for(rows, grain_for(80 + 3 * static_cast<double>(n)),
-               [&](int64_t begin, int64_t end) { f(begin, end - begin); });
+  const int64_t tasks = rows / grain_here(160 + 3 * static_cast<double>(n)) + 1;
+  parallel_for(rows, (rows - 1) / tasks + 1, [&](int64_t begin, int64_t end) { f(begin, end - begin); });
 }
 
 }  // namespace

@@ -162,6 +162,72 @@ TEST(BiasRelu, GradientsThroughItAgree) {
   expect_same_bits(f, x);
 }
 
+// The gradient of a relu: by a matrix of the product's shape.
+List gated(const List& x) { return {where(x[2] > 0, matmul(x[0], x[1]), 0)}; }
+
+List gated_operands(const Product& p, DType dtype) {
+  List x = operands(p, dtype);
+  x[2] = relu(uniform({p.m, p.n}, random_key(4), -1, 1, dtype)).eval();
+  return x;
+}
+
+TEST(ReluGrad, IsPartOfAMatrixProduct) {
+  const List x = gated_operands({4, 5, 6}, f32);
+  const auto names = ops_of(gated, x);
+  EXPECT_EQ(count(names, "matmul_relu_grad"), 1);
+  for (const char* name : {"matmul", "where", "greater", "elementwise"}) EXPECT_EQ(count(names, name), 0);
+}
+
+TEST(ReluGrad, OfAMatrixProductHasTheBitsOfItsOps) {
+  for (const Product& p :
+       {Product{1, 7, 10}, Product{1, 300, 64}, Product{3, 784, 33}, Product{14, 16, 32}, Product{17, 300, 40},
+        Product{130, 520, 96}, Product{300, 20, 7}, Product{16, 40000, 16}, Product{1030, 400, 20}, Product{3, 0, 4}}) {
+    SCOPED_TRACE(::testing::Message() << p.m << "x" << p.k << "x" << p.n);
+    for (DType dtype : {f32, f64}) expect_same_bits(gated, gated_operands(p, dtype));
+  }
+}
+
+TEST(ReluGrad, NotANumberShutsTheGateAndPassesIt) {
+  List x = gated_operands({20, 3, 40}, f32);
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  x[2] = x[2] * tensor({{nan},  {1.0F}, {inf},  {-1.0F}, {0.0F}, {-0.0F}, {1.0F}, {nan},  {1.0F}, {1.0F},
+                        {1.0F}, {1.0F}, {1.0F}, {1.0F},  {1.0F}, {1.0F},  {1.0F}, {1.0F}, {1.0F}, {1.0F}});
+  expect_same_bits(gated, {x[0], x[1], x[2].eval()});
+  x[1] = x[1] * nan;
+  expect_same_bits(gated, {x[0], x[1].eval(), x[2].eval()});
+}
+
+TEST(ReluGrad, TheComparisonMayBeReadByOthers) {
+  const List x = gated_operands({40, 70, 50}, f32);
+  const auto f = [](const List& t) {
+    const Tensor positive = t[2] > 0;
+    return List{where(positive, matmul(t[0], t[1]), 0), cast(positive, f32) * 3};
+  };
+  EXPECT_EQ(count(ops_of(f, x), "matmul_relu_grad") + count(ops_of(f, x), "matmul"), 1);
+  expect_same_bits(f, x);
+}
+
+TEST(ReluGrad, WhatIsNoGateStaysApart) {
+  const List x = gated_operands({4, 5, 6}, f32);
+  const auto count_of = [&](const Function& f) { return count(ops_of(f, x), "matmul_relu_grad"); };
+  EXPECT_EQ(count_of([](const List& t) { return List{where(t[2] > 0, matmul(t[0], t[1]), 1)}; }), 0);
+  EXPECT_EQ(count_of([](const List& t) { return List{where(t[2] > 0.5, matmul(t[0], t[1]), 0)}; }), 0);
+  EXPECT_EQ(count_of([](const List& t) { return List{where(t[2] < 0, matmul(t[0], t[1]), 0)}; }), 0);
+  EXPECT_EQ(count_of([](const List& t) { return List{where(t[2] > 0, 0, matmul(t[0], t[1]))}; }), 0);
+  EXPECT_EQ(count_of([](const List& t) {
+              const Tensor product = matmul(t[0], t[1]);
+              return List{where(t[2] > 0, product, 0), product};
+            }),
+            0);
+  EXPECT_EQ(count_of([](const List& t) {
+              const Tensor product = matmul(t[0], t[1]);
+              return List{where(product > 0, product, 0)};
+            }),
+            0);
+  // One row opens for all.
+  EXPECT_EQ(count_of([](const List& t) { return List{where(slice(t[2], 0, 0, 1) > 0, matmul(t[0], t[1]), 0)}; }), 0);
+}
+
 struct Convolution {
   const char* name;
   Shape image, filter;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -33,6 +35,38 @@ TEST(AllFinite, FindsWhatIsNotAtEveryPlace) {
   for_each_simd_target([] {
     check_every_place<float>();
     check_every_place<double>();
+  });
+}
+
+template <class T>
+void check_every_magnitude() {
+  using Limits = std::numeric_limits<T>;
+  for (const int64_t step : {1, 2, -3}) {
+    for (int64_t n : {0, 1, 2, 7, 15, 16, 17, 31, 33, 64, 255, 256, 257, 600}) {
+      std::vector<T> values(static_cast<size_t>(3 * n + 1));
+      T* const first = values.data() + (step < 0 ? 3 * (n - 1) : 0);
+      for (int64_t i = 0; i < n; ++i) first[i * step] = (i % 2 == 0 ? T(1) : T(-1)) * static_cast<T>(i % 11) / 4;
+      EXPECT_EQ(largest_magnitude(first, step, n),
+                static_cast<T>(std::min<int64_t>(std::max<int64_t>(n - 1, 0), 10)) / 4);
+      for (int64_t i = 0; i < n; ++i) {
+        T& value = first[i * step];
+        const T before = value;
+        for (const T special : {T(3), T(-5), Limits::max(), -Limits::infinity()}) {
+          value = special;
+          EXPECT_EQ(largest_magnitude(first, step, n), std::abs(special)) << i << " of " << n;
+        }
+        value = -Limits::quiet_NaN();
+        EXPECT_TRUE(std::isnan(largest_magnitude(first, step, n))) << i << " of " << n;
+        value = before;
+      }
+    }
+  }
+}
+
+TEST(LargestMagnitude, IsFoundAtEveryPlace) {
+  for_each_simd_target([] {
+    check_every_magnitude<float>();
+    check_every_magnitude<double>();
   });
 }
 

@@ -1,6 +1,7 @@
 #include <telaio/ops/kernels/gemm.hpp>
 
 #include <array>
+#include <atomic>
 #include <cmath>
 
 #include "for_each_simd_target.hpp"
@@ -244,6 +245,65 @@ TYPED_TEST(Matmul, GivesTheSameBitsOnOneAndManyThreads) {
     with_threads(8, [&] { many = run(s, a, b); });
     EXPECT_TRUE(same_bits(one, many)) << s.m << "," << s.n << "," << s.k;
   }
+}
+
+// What matmul_in_pieces gives, put together; every row must come exactly once.
+template <class T>
+std::vector<T> run_in_pieces(const GemmShape& s, const MatrixView<T>& a, const MatrixView<T>& b) {
+  std::vector<T> c = nans<T>(s.m * s.n), others = nans<T>(s.m * s.n);
+  std::vector<std::atomic<int>> taken(static_cast<size_t>(s.m));
+  const Scratch scratch(matmul_in_pieces_scratch_bytes<T>(s));
+  const T* const beside[] = {others.data(), c.data(), others.data()};
+  const auto take = [&](int64_t m0, int64_t rows, const T* piece) {
+    std::copy_n(piece, rows * s.n, c.data() + m0 * s.n);
+    for (int64_t i = m0; i < m0 + rows; ++i) ++taken[static_cast<size_t>(i)];
+  };
+  matmul_in_pieces<T>(s, a, b, std::span(beside).first(static_cast<size_t>(s.n % 4)), take, scratch);
+  for (int64_t i = 0; i < s.m; ++i) EXPECT_EQ(taken[static_cast<size_t>(i)], 1) << "row " << i << " of " << s.m;
+  return c;
+}
+
+TYPED_TEST(Matmul, InPiecesHasTheSameBits) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(17);
+    for (const int64_t m : {1, 2, 5, 6, 7, 13, 14, 15, 28, 31, 100})
+      for (const int64_t n : {1, 7, 16, 32, 33, 63, 64, 320, 1024})
+        for (const int64_t k : {1, 3, 31, 33, 128, 130, 176}) {
+          const GemmShape s{m, n, k};
+          ASSERT_TRUE(matmul_fits_in_pieces<T>(s));
+          const std::vector<T> a = random.reals<T>(m * k), b = random.reals<T>(k * n);
+          const MatrixView<T> a_views[] = {{a.data(), k, 1}, {a.data(), 1, m}};
+          const MatrixView<T> b_views[] = {{b.data(), n, 1}, {b.data(), 1, k}};
+          const MatrixView<T>&one = a_views[random.in(0, 1)], &other = b_views[random.in(0, 1)];
+          EXPECT_TRUE(same_bits(run_in_pieces<T>(s, one, other), run<T>(s, one, other))) << m << "," << n << "," << k;
+        }
+    for (int i = 0; i < 200; ++i) {
+      const GemmShape s{random.in(1, 60), random.in(1, 100), random.in(1, 60)};
+      std::vector<T> a, b;
+      const MatrixView<T> one = random_view(random, a, s.m, s.k), other = random_view(random, b, s.k, s.n);
+      EXPECT_EQ(run_in_pieces<T>(s, one, other), naive<T>(s, one, other)) << s.m << "," << s.n << "," << s.k;
+    }
+  });
+}
+
+TYPED_TEST(Matmul, InPiecesGivesTheSameBitsOnManyThreads) {
+  using T = TypeParam;
+  Random random(18);
+  const GemmShape s{784, 512, 128};
+  const std::vector<T> a = random.reals<T>(s.m * s.k), b = random.reals<T>(s.k * s.n);
+  std::vector<T> one, many;
+  with_threads(1, [&] { one = run_in_pieces<T>(s, {a.data(), 1, s.m}, {b.data(), s.n, 1}); });
+  with_threads(8, [&] { many = run_in_pieces<T>(s, {a.data(), 1, s.m}, {b.data(), s.n, 1}); });
+  EXPECT_TRUE(same_bits(one, many));
+}
+
+TYPED_TEST(Matmul, TooLongARowOrSumIsNotInPieces) {
+  using T = TypeParam;
+  EXPECT_FALSE(matmul_fits_in_pieces<T>({100, 100, 0}));
+  EXPECT_FALSE(matmul_fits_in_pieces<T>({100, 100, gemm_block_depth<T> + 1}));
+  EXPECT_TRUE(matmul_fits_in_pieces<T>({100, 100, gemm_block_depth<T>}));
+  EXPECT_FALSE(matmul_fits_in_pieces<T>({100, 100'000, 10}));
 }
 
 TYPED_TEST(Matmul, OfNoProductsIsZero) {
