@@ -219,15 +219,16 @@ class SlicedOp::Run {
     hand_in(group, sums);
   }
 
-  // Adds what is there while memory is still wanted, unless another thread is at it. Once all groups have begun, the rest
-  // is for all threads together.
+  // Adds what is there, unless another thread is at it: for memory that is wanted, and at the end while others are still
+  // at work. Once all groups are done, the rest is for all threads together.
   void hand_in(int64_t group, std::byte* sums) {
     std::unique_lock lock(mutex_);
     made_[at(group)] = sums;
     done_[at(group)] = true;
+    ++groups_done_;
     if (adding_) return;
     adding_ = true;
-    while (added_ < op_.groups() && done_[at(added_)] && (added_ == 0 || begun_ < op_.groups())) {
+    while (added_ < op_.groups() && done_[at(added_)] && (added_ == 0 || groups_done_ < op_.groups())) {
       if (std::byte* next = made_[at(added_)]) {
         lock.unlock();
         op_.add_group(y_, next);
@@ -249,7 +250,7 @@ class SlicedOp::Run {
   std::mutex mutex_;  // guards what follows
   std::array<std::byte*, most_groups> made_{};
   std::array<bool, most_groups> done_{};
-  int64_t added_ = 0;
+  int64_t added_ = 0, groups_done_ = 0;
   bool adding_ = false;
 };
 

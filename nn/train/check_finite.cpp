@@ -18,7 +18,7 @@ namespace {
 template <class T>
 bool any_special(const T* x, int64_t n) {
   std::atomic<bool> special = false;
-  constexpr double cycles = sizeof(T) * 0.1;  // as the third-level cache gives them
+  constexpr double cycles = sizeof(T) * 0.4;  // as they come from another core's cache
   parallel_for(n, grain_among_awake(cycles), [&](int64_t begin, int64_t end) {
     if (!kernels::all_finite(x + begin, end - begin)) special.store(true, std::memory_order_relaxed);
   });
