@@ -4,7 +4,8 @@
 //
 // MACs are those of one image; GFLOP/s counts two for each; B/s is input, weight and output once each; "peak" is the
 // share of what as many threads do that only multiply and add, "core" how much of their cores they had
-// (machine_peak.hpp). A dense layer is there where its weight has up to 2²⁴ elements: beyond, "dense_parameters" of the
+// (machine_peak.hpp). Where the zeros around an image are skipped they do not count; "nominal" is the share with them, as
+// the layer defines its arithmetic. A dense layer is there where its weight has up to 2²⁴ elements: beyond, "dense_parameters" of the
 // convolution says what it would need.
 #include <algorithm>
 #include <cstdint>
@@ -51,7 +52,7 @@ struct Shapes {
 int64_t conv_macs(const Shapes& s) { return (3 * s.size - 2) * (3 * s.size - 2) * s.in * s.out; }
 
 struct Costs {
-  int64_t parameters, macs;
+  int64_t parameters, macs, nominal_macs;
   double bytes;
 };
 
@@ -64,6 +65,7 @@ void set_counters(benchmark::State& state, const Costs& costs, const bench::Peak
   if (costs.bytes > 0) state.counters["B/s"] = Counter(costs.bytes, Counter::kIsIterationInvariantRate);
   const bench::Share had = share(flops, state.iterations());
   state.counters["peak"] = had.peak;
+  state.counters["nominal"] = had.peak * static_cast<double>(costs.nominal_macs) / static_cast<double>(costs.macs);
   state.counters["core"] = had.core;
 }
 
@@ -92,10 +94,9 @@ void run_layer(benchmark::State& state, const Shapes& s, bool dense, Pass pass) 
   const bench::PeakShare share(threads);
   for (auto _ : state) step(inputs);
 
-  const int64_t macs = dense ? s.dense_weight() : conv_macs(s);
-  set_counters(
-      state, {weight.numel() + bias.numel(), macs, 4.0 * static_cast<double>(x.numel() + weight.numel() + gy.numel())},
-      share);
+  const int64_t macs = dense ? s.dense_weight() : conv_macs(s), nominal = dense ? macs : 9 * s.in * s.outputs();
+  const double bytes = 4.0 * static_cast<double>(x.numel() + weight.numel() + gy.numel());
+  set_counters(state, {weight.numel() + bias.numel(), macs, nominal, bytes}, share);
   if (!dense) state.counters["dense_parameters"] = static_cast<double>(s.dense_weight() + s.outputs());
 }
 
@@ -126,7 +127,7 @@ void run_network(benchmark::State& state, const char* name, bool gradient) {
   for (const nn::LayerInfo& one : model.layers())
     if (first == nullptr && one.multiply_adds > 0) first = &one;
   const int64_t macs = gradient ? 3 * model.multiply_adds() - first->multiply_adds : model.multiply_adds();
-  set_counters(state, {model.parameter_count(), macs, 0}, share);
+  set_counters(state, {model.parameter_count(), macs, macs, 0}, share);
 }
 
 }  // namespace

@@ -95,11 +95,12 @@ class PanelReader {
       prefetch(ahead_);
       ahead_ += ahead_step_;
     }
-    if constexpr (task == Task::streaming_beside) prefetch(*beside_++ + beside_offset_);
     if constexpr (task == Task::streaming || task == Task::streaming_beside) {  // b_ is a row further already
+      const int64_t step = task == Task::streaming ? tile_vectors * lanes : row_step_;
       HWY_UNROLL(4)
-      for (int v = 0; v < vectors; ++v) __builtin_prefetch(b_ + (rows_ahead - 1) * row_step_ + v * lanes, 0, 3);
+      for (int v = 0; v < vectors; ++v) __builtin_prefetch(b_ + (rows_ahead - 1) * step + v * lanes, 0, 3);
     }
+    if constexpr (task == Task::streaming_beside) prefetch(*beside_++ + beside_offset_);
   }
 
  private:
