@@ -4,9 +4,9 @@
 //
 // MACs are those of one image; GFLOP/s counts two for each; B/s is input, weight and output once each; "peak" is the
 // share of what as many threads do that only multiply and add, "core" how much of their cores they had
-// (machine_peak.hpp). Where the zeros around an image are skipped they do not count; "nominal" is the share with them, as
-// the layer defines its arithmetic. A dense layer is there where its weight has up to 2²⁴ elements: beyond, "dense_parameters" of the
-// convolution says what it would need.
+// (machine_peak.hpp). Where the zeros around an image are skipped they do not count; "nominal" is the share with them,
+// as the layer defines its arithmetic. A dense layer is there where its weight has up to 2²⁴ elements: beyond,
+// "dense_parameters" of the convolution says what it would need.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

@@ -219,8 +219,8 @@ class SlicedOp::Run {
     hand_in(group, sums);
   }
 
-  // Adds what is there, unless another thread is at it: for memory that is wanted, and at the end while others are still
-  // at work. Once all groups are done, the rest is for all threads together.
+  // Adds what is there, unless another thread is at it: for memory that is wanted, and at the end while others are
+  // still at work. Once all groups are done, the rest is for all threads together.
   void hand_in(int64_t group, std::byte* sums) {
     std::unique_lock lock(mutex_);
     made_[at(group)] = sums;
