@@ -146,7 +146,7 @@ class Op : public boost::intrusive_ref_counter<Op> {
   virtual Tensor followed_by(const Node& /*node*/, std::span<const Node* const> /*readers*/) const;
 
   /// Whether run may be given any stretch of the elements, as tensors of one axis, of all operands that have the
-  /// outputs' shape (the others are scalars): an op whose elements know nothing of each other.
+  /// outputs' shape (the others are scalars): an op whose elements know nothing of each other, and without scratch.
   virtual bool runs_on_parts() const { return elementwise() != nullptr; }
   /// Whether all that the op does with an input is to throw where an element is not finite.
   virtual bool only_checks(size_t /*input*/) const { return false; }

@@ -339,7 +339,7 @@ template <class T>
 void MultiplyBlock(const BlockProduct<T>& block) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   constexpr int64_t width = tile_vectors * lanes;
-  static_assert(width <= widest_micro_tile<T>);
+  static_assert(width <= widest_micro_tile<T> && tile_rows <= tallest_micro_tile);
   if (block.rows_first) return StreamPanels<tile_rows>(block, WholeTiles(block.m) * tile_rows, 0);
   int64_t j = 0;
   // The sums of a single row would wait for one another: where panels lie side by side, two at a time.

@@ -29,7 +29,8 @@ struct MicroTile {
 };
 template <class T>
 MicroTile micro_tile();
-/// The most columns of any target's tile: two vectors of 64 bytes.
+/// The most rows and columns of any target's tile: the latter two vectors of 64 bytes.
+inline constexpr int64_t tallest_micro_tile = 14;
 template <class T>
 inline constexpr int64_t widest_micro_tile = 128 / sizeof(T);
 

@@ -147,15 +147,16 @@ void list_lines(std::span<const T* const> matrices, int64_t m0, int64_t n, const
 
 }  // namespace
 
+// Neither depends on the SIMD target, which may be another one when the product runs; all of B stays in a cache.
 template <class T>
 bool gemm_fits_in_pieces(const GemmShape& s) {
-  return s.k > 0 && s.k <= gemm_block_depth<T> && s.n * micro_tile<T>().rows <= piece_elements<T> &&
-         Blocks<T>(s, most_columns).columns >= s.n;
+  return s.k > 0 && s.k <= gemm_block_depth<T> && s.n * tallest_micro_tile <= piece_elements<T> &&
+         s.n * s.k * static_cast<int64_t>(sizeof(T)) <= block_bytes();
 }
 
 template <class T>
 int64_t gemm_in_pieces_scratch_bytes(const GemmShape& s) {
-  return packed_elements<T>(s.n, s.k) * static_cast<int64_t>(sizeof(T));
+  return round_up(s.n, widest_micro_tile<T>) * s.k * static_cast<int64_t>(sizeof(T));
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
@@ -97,6 +98,27 @@ TEST(FeedReaders, NeedsNoMemoryForTheProduct) {
   constexpr int64_t of_product = 784 * 512 * 4;
   EXPECT_GE(bytes(false), of_product);
   EXPECT_LT(bytes(true), of_product / 2);
+}
+
+TEST(FeedReaders, AnotherSimdTargetMayRunWhatOneCompiled) {
+  const List x = operands(300, 40, 300), wide = operands(200, 20, 2000);
+  const auto f = [](const List& t) { return List{t[2] - product(t) * 0.1}; };
+  const auto compiled = compile(Function(f));
+  const std::string expected = bytes_of(compile(Function(f), {.fuse = false})(x));
+  const std::string expected_wide = bytes_of(compile(Function(f), {.fuse = false})(wide));
+  const std::string before = kernels::simd_target();
+  std::vector<std::string> targets = kernels::simd_targets();
+  std::reverse(targets.begin(), targets.end());  // compiled for the least
+  for (const std::string& target : targets) {
+    kernels::set_simd_target(target);
+    // Multiply-adds round once where a target has them.
+    const List y = compiled(x), y_wide = compiled(wide);
+    EXPECT_LT(max(abs(y[0] - compile(Function(f), {.fuse = false})(x)[0])).item<float>(), 1e-5) << target;
+    EXPECT_LT(max(abs(y_wide[0] - compile(Function(f), {.fuse = false})(wide)[0])).item<float>(), 1e-5) << target;
+  }
+  kernels::set_simd_target(before);
+  EXPECT_TRUE(bytes_of(compiled(x)) == expected);
+  EXPECT_TRUE(bytes_of(compiled(wide)) == expected_wide);
 }
 
 TEST(FeedReaders, FactorsMayLieAnyHow) {
