@@ -146,11 +146,7 @@ Graph feed_readers(const Graph& graph) {
   Feeding feeding(graph.roots());
   if (!feeding.found()) return graph;
   feeding.rebuild();
-  Graph result = graph;
-  for (Tensor& output : result.outputs) output = feeding.mapped(output);
-  for (Trace::Use& use : result.variables)
-    if (use.assigned.defined()) use.assigned = feeding.mapped(use.assigned);
-  return result;
+  return graph.with_roots([&](const Tensor& root) { return feeding.mapped(root); });
 }
 
 }  // namespace telaio

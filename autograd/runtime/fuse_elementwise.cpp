@@ -305,11 +305,7 @@ Graph fuse_elementwise(const Graph& graph) {
   const std::vector<Tensor> roots = graph.roots();
   const Grouping grouping(roots);
   Rebuilding rebuilding(grouping, roots);
-  Graph result = graph;
-  for (Tensor& output : result.outputs) output = rebuilding.mapped(output);
-  for (Trace::Use& use : result.variables)
-    if (use.assigned.defined()) use.assigned = rebuilding.mapped(use.assigned);
-  return result;
+  return graph.with_roots([&](const Tensor& root) { return rebuilding.mapped(root); });
 }
 
 }  // namespace telaio

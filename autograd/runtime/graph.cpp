@@ -15,6 +15,14 @@ std::vector<Tensor> Graph::roots() const {
   return roots;
 }
 
+Graph Graph::with_roots(FunctionRef<Tensor(const Tensor&)> mapped) const {
+  Graph result = *this;
+  for (Tensor& output : result.outputs) output = mapped(output);
+  for (Trace::Use& use : result.variables)
+    if (use.assigned.defined()) use.assigned = mapped(use.assigned);
+  return result;
+}
+
 void validate(const Graph& graph, std::string_view after_pass) {
   const auto broken = [&](const Node& node, std::string_view rule) {
     fail(node.op().name(), fmt::format("after the pass '{}': {}", after_pass, rule), node.inputs(), node.where());

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <telaio/autograd/runtime/parallel.hpp>
 #include <telaio/autograd/tensor.hpp>
 #include <telaio/autograd/variable.hpp>
 
@@ -17,6 +18,8 @@ struct Graph {
 
   /// Everything that has to be computed: outputs, then assigned values.
   std::vector<Tensor> roots() const;
+  /// The same ends, with other tensors in the place of the roots.
+  Graph with_roots(FunctionRef<Tensor(const Tensor&)> mapped) const;
 };
 
 /// Checks what every pass relies on; throws Error saying which rule is broken and by which node. Run after each pass:

@@ -27,11 +27,8 @@ class Context : public tbb::task_group_context {
 
 }  // namespace
 
-SerialScope::SerialScope() : before_(serial) { serial = true; }
-SerialScope::~SerialScope() { serial = before_; }
-
-AwakeScope::AwakeScope() : before_(awake) { awake = true; }
-AwakeScope::~AwakeScope() { awake = before_; }
+SerialScope::SerialScope() : ThreadFlag(serial) {}
+AwakeScope::AwakeScope() : ThreadFlag(awake) {}
 bool others_awake() { return awake; }
 
 void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {

@@ -42,17 +42,26 @@ class FunctionRef<R(Args...)> {
 /// a chunk throws reaches the caller.
 void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
-/// While it lives, parallel_for on this thread runs its chunks one after the other: for work that is itself one of many
-/// parallel tasks, and whose data are in this core's cache.
-class SerialScope {
+/// Sets a flag of the calling thread while it lives; scopes nest.
+class ThreadFlag {
  public:
-  SerialScope();
-  ~SerialScope();
-  SerialScope(const SerialScope&) = delete;
-  SerialScope& operator=(const SerialScope&) = delete;
+  ThreadFlag(const ThreadFlag&) = delete;
+  ThreadFlag& operator=(const ThreadFlag&) = delete;
+
+ protected:
+  explicit ThreadFlag(bool& flag) : flag_(flag), before_(flag) { flag = true; }
+  ~ThreadFlag() { flag_ = before_; }
 
  private:
+  bool& flag_;
   bool before_;
+};
+
+/// While it lives, parallel_for on this thread runs its chunks one after the other: for work that is itself one of many
+/// parallel tasks, and whose data are in this core's cache.
+class SerialScope : ThreadFlag {
+ public:
+  SerialScope();
 };
 
 /// A grain for loops whose iterations cost about `cycles` each: chunks of about 100k cycles, so that waking a thread
@@ -67,15 +76,9 @@ inline int64_t grain_for(double cycles) {
 inline int64_t grain_among_awake(double cycles) { return grain_for(4 * cycles); }
 
 /// While it lives, this thread works on a part of something larger, for which other threads are awake.
-class AwakeScope {
+class AwakeScope : ThreadFlag {
  public:
   AwakeScope();
-  ~AwakeScope();
-  AwakeScope(const AwakeScope&) = delete;
-  AwakeScope& operator=(const AwakeScope&) = delete;
-
- private:
-  bool before_;
 };
 bool others_awake();
 

@@ -168,11 +168,7 @@ namespace {
 Graph rewritten(const Graph& graph, bool fuse) {
   Simplifier simplifier(fuse);
   simplifier.run(graph.roots());
-  Graph result = graph;
-  for (Tensor& output : result.outputs) output = simplifier.mapped(output);
-  for (Trace::Use& use : result.variables)
-    if (use.assigned.defined()) use.assigned = simplifier.mapped(use.assigned);
-  return result;
+  return graph.with_roots([&](const Tensor& root) { return simplifier.mapped(root); });
 }
 
 }  // namespace

@@ -83,11 +83,7 @@ class Slicer {
         if (flow.region == level && sliced(flow) && needed_[node] && flow.axis > 0) rebuild_outside(node);
       }
     }
-    Graph result = graph_;
-    for (Tensor& output : result.outputs) output = outer(output);
-    for (Trace::Use& use : result.variables)
-      if (use.assigned.defined()) use.assigned = outer(use.assigned);
-    return result;
+    return graph_.with_roots([&](const Tensor& root) { return outer(root); });
   }
 
  private:

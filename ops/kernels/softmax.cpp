@@ -143,8 +143,7 @@ TELAIO_EXPORT(CrossEntropyGradF64);
 
 namespace {
 
-// Rows in parallel; `n` elements cost a few cycles each and a row more than a hundred. As many rows
-// in each task.
+// Rows in parallel, as many in each task; `n` elements cost a few cycles each and a row more than a hundred.
 template <class F>
 void each_rows(int64_t rows, int64_t n, const F& f) {
   const int64_t tasks = rows / grain_here(160 + 3 * static_cast<double>(n)) + 1;
