@@ -60,7 +60,10 @@ TEST(AdamUpdate, HasTheBitsOfItsCompositionForEverySizeOfV) {
     Tensor v = uniform({n}, random_key(7, 2), 1, 2, f64) * pow(2.0, exponent);
     if (zeros_between) v = where(uniform({n}, random_key(7, 3)) < 0.3, 0, v);
     in.v = cast(v, f32).eval();
-    return bytes_of(adam_update(in, constants)) == bytes_of(adam_composition(in, constants));
+    // Beside an ε the last bit of a small root does not count.
+    constexpr AdamConstants without{0.9, 0.999, 0};
+    return bytes_of(adam_update(in, constants)) == bytes_of(adam_composition(in, constants)) &&
+           bytes_of(adam_update(in, without)) == bytes_of(adam_composition(in, without));
   };
   kernels::for_each_simd_target([&] {
     EXPECT_TRUE(with_v(-70, 120, false));
