@@ -132,41 +132,37 @@ HWY_INLINE bool AreAdjacent(const T* const* rows) {
   return adjacent;
 }
 
-// What becomes of a tile of C that was just stored: kept apart, since every tile would need it.
-template <class T>
-HWY_NOINLINE void Finish(const Epilogue<T>& epilogue, T* const* c_rows, int64_t rows, int64_t c_column,
-                         int64_t columns) {
+// One vector of a tile of C, or its first columns.
+template <bool whole, class T>
+HWY_INLINE void StoreVector(const T* tile, const BlockProduct<T>& block, int64_t column, int64_t columns, T* c) {
   const hn::ScalableTag<T> d;
-  constexpr int64_t lanes = hn::MaxLanes(d);
   const auto zero = hn::Zero(d);
-  for (int64_t j = 0; j < columns; j += lanes) {
-    const auto stored = hn::FirstN(d, static_cast<size_t>(std::min(columns - j, lanes)));
-    const auto bias = epilogue.bias != nullptr ? hn::MaskedLoad(stored, d, epilogue.bias + c_column + j) : zero;
-    for (int64_t r = 0; r < rows; ++r) {
-      T* c = c_rows[r] + c_column + j;
-      auto x = hn::MaskedLoad(stored, d, c);
-      if (epilogue.bias != nullptr) x = hn::Add(x, bias);
-      if (epilogue.relu) x = hn::IfThenZeroElse(hn::Lt(x, zero), x);
-      if (epilogue.gated) x = hn::IfThenElseZero(hn::Gt(hn::MaskedLoad(stored, d, epilogue.gate_of(c)), zero), x);
-      hn::BlendedStore(x, stored, d, c);
-    }
-  }
+  const auto stored = hn::FirstN(d, static_cast<size_t>(columns));
+  const auto load = [&](const T* from) HWY_ATTR {
+    return whole ? hn::LoadU(d, from) : hn::MaskedLoad(stored, d, from);
+  };
+  const Epilogue<T>& epilogue = block.epilogue;
+  auto x = hn::Load(d, tile);
+  if (block.accumulate) x = hn::Add(load(c), x);
+  if (epilogue.bias != nullptr) x = hn::Add(x, load(epilogue.bias + column));
+  if (epilogue.relu) x = hn::IfThenZeroElse(hn::Lt(x, zero), x);
+  if (epilogue.gated) x = hn::IfThenElseZero(hn::Gt(load(epilogue.gate_of(c)), zero), x);
+  if (whole) hn::StoreU(x, d, c);
+  else hn::BlendedStore(x, stored, d, c);
 }
 
-// The first columns of a tile: kept apart, too.
+// What is not plainly stored, as the last columns or an epilogue, by way of the stack: every tile would need the code,
+// and what was just written to C may be far away, so that reading it again would wait.
 template <class T>
-HWY_NOINLINE void StoreColumns(const T* tile, int64_t rows, int64_t width, bool accumulate, T* const* c_rows,
-                               int64_t c_column, int64_t columns) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t lanes = hn::MaxLanes(d);
-  for (int64_t j = 0; j < columns; j += lanes) {
-    const auto stored = hn::FirstN(d, static_cast<size_t>(std::min(columns - j, lanes)));
-    for (int64_t r = 0; r < rows; ++r) {
-      T* c = c_rows[r] + c_column + j;
-      auto x = hn::Load(d, tile + r * width + j);
-      if (accumulate) x = hn::Add(hn::MaskedLoad(stored, d, c), x);
-      hn::BlendedStore(x, stored, d, c);
-    }
+HWY_NOINLINE void StoreTile(const T* tile, int64_t rows, int64_t width, const BlockProduct<T>& block, T* const* c_rows,
+                            int64_t c_column, int64_t columns) {
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  for (int64_t r = 0; r < rows; ++r) {
+    T* c = c_rows[r] + c_column;
+    int64_t j = 0;
+    for (; j + lanes <= columns; j += lanes)
+      StoreVector<true>(tile + r * width + j, block, c_column + j, lanes, c + j);
+    if (j < columns) StoreVector<false>(tile + r * width + j, block, c_column + j, columns - j, c + j);
   }
 }
 
@@ -243,7 +239,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     }
   }
 
-  if (columns == vectors * lanes) {
+  if (columns == vectors * lanes && !block.epilogue.any()) {
     const auto each = [&](auto&& body) HWY_ATTR {
       HWY_UNROLL(16)
       for (int r = 0; r < rows; ++r) {
@@ -253,7 +249,6 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     };
     if (accumulate) each([&](V& x, const T* c) HWY_ATTR { x = hn::Add(hn::LoadU(d, c), x); });
     each([&](V& x, T* c) HWY_ATTR { hn::StoreU(x, d, c); });
-    if (block.epilogue.any()) Finish(block.epilogue, c_rows, rows, c_column, columns);
     return;
   }
   HWY_ALIGN T tile[rows][vectors * lanes];
@@ -262,8 +257,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     HWY_UNROLL(4)
     for (int v = 0; v < vectors; ++v) hn::Store(sum[r][v], d, tile[r] + v * lanes);
   }
-  StoreColumns(tile[0], rows, vectors * lanes, accumulate, c_rows, c_column, columns);
-  if (block.epilogue.any()) Finish(block.epilogue, c_rows, rows, c_column, columns);
+  StoreTile(tile[0], rows, vectors * lanes, block, c_rows, c_column, columns);
 }
 
 // Rows that are left over by whole tiles are cut into tiles of half the size and below, which take somewhat longer a
