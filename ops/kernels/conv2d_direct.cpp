@@ -22,6 +22,11 @@ constexpr int64_t most_partial_bytes = 4 << 20;
 // Rows of a transposed product that are multiplied with a panel while it is in the nearest cache.
 constexpr int64_t most_transposed_rows = 1280;
 
+// Of a line and of a group of lines where what is padding is left out along x, too: with fewer, the borders make more
+// narrow tiles than they save.
+constexpr int64_t fewest_channels_inside = 8, fewest_inside = 12, fewest_lines_inside = 8, most_inside = 384;
+constexpr int64_t most_rows_inside = 2 * most_inside + 2;
+
 int64_t span_of(const WindowAxis& axis, int64_t positions) {
   return (positions - 1) * axis.position_step + (axis.taps - 1) * axis.tap_step + 1;
 }
@@ -29,6 +34,30 @@ int64_t span_of(const WindowAxis& axis, int64_t positions) {
 // Whether windows see no padding along the axis.
 bool all_inside(const WindowAxis& axis) {
   return axis.first >= 0 && axis.first + span_of(axis, axis.positions) <= axis.size;
+}
+
+// A range of positions or of taps.
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return end - begin; }
+  bool operator==(const Range&) const = default;
+};
+
+// The taps of a position that are not padding.
+Range taps_inside(const WindowAxis& axis, int64_t position) {
+  Range taps{0, axis.taps};
+  while (taps.begin < taps.end && axis.at(position, taps.begin) < 0) ++taps.begin;
+  while (taps.end > taps.begin && axis.at(position, taps.end - 1) >= axis.size) --taps.end;
+  return taps;
+}
+
+// The positions whose windows see no padding.
+Range positions_inside(const WindowAxis& axis) {
+  const Range all{0, axis.taps};
+  Range inside{0, axis.positions};
+  while (inside.begin < inside.end && taps_inside(axis, inside.begin) != all) ++inside.begin;
+  while (inside.end > inside.begin && taps_inside(axis, inside.end - 1) != all) --inside.end;
+  return inside;
 }
 
 template <class T>
@@ -64,7 +93,9 @@ Lines<T> lines_of(const Windows<T>& w, int64_t image, int64_t begin, int64_t end
 
 // The positions of an image in groups of whole lines.
 struct Groups {
-  int64_t lines, count;  // of a group, of an image
+  int64_t lines, count;    // of a group, of an image
+  int64_t positions;       // lines of an image
+  int64_t first_line = 0;  // of the second group it is first_line + lines; the first and the last group take what is left
 
   // As even as may be, of at most so many positions if a line is no longer.
   template <class T>
@@ -74,35 +105,59 @@ struct Groups {
     const bool copied = !all_inside(w.x) || !all_inside(w.y);
     while (copied && lines > 1 && span_of(w.y, lines) * pitch > room_elements<T>) --lines;
     lines = divide_up(w.y.positions, divide_up(w.y.positions, lines));
-    return {lines, divide_up(w.y.positions, lines)};
+    return {lines, divide_up(w.y.positions, lines), w.y.positions};
+  }
+
+  // Even numbers of the lines inside, for multiply_inside.
+  template <class T>
+  static Groups inside(const Windows<T>& w) {
+    const Range lines = positions_inside(w.y);
+    const int64_t pieces = divide_up(lines.size() * w.x.positions, most_inside);
+    const int64_t even = divide_up(divide_up(lines.size(), pieces), 2) * 2;
+    return {even, divide_up(lines.size(), even), w.y.positions, lines.begin};
+  }
+
+  Range of(int64_t group) const {
+    return {group == 0 ? 0 : first_line + group * lines,
+            group == count - 1 ? positions : first_line + (group + 1) * lines};
   }
 };
 
+// Whether most positions see no padding, so that the others may be multiplied apart, each with the taps that it has.
+template <class T>
+bool is_mostly_inside(const WindowsProduct<T>& p) {
+  const Windows<T>& w = p.windows;
+  if (w.channels < fewest_channels_inside || is_narrow<T>(p.n, window_line(w))) return false;
+  if (!p.skip_padding && (!all_inside(w.x) || !all_inside(w.y))) return false;
+  const int64_t inside = positions_inside(w.x).size();
+  return inside >= fewest_inside && inside <= most_inside && positions_inside(w.y).size() >= fewest_lines_inside;
+}
+
 // Some positions of an image whose windows all have the taps [first_tap, end_tap) along y.
 template <class T>
-void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64_t first_line, int64_t m0, int64_t y0,
-                        int64_t y1, int64_t first_tap, int64_t end_tap, int64_t n0, int64_t columns) {
+void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64_t first_line, int64_t m0, Range ys,
+                        Range taps, int64_t n0, int64_t columns) {
   const Windows<T>& w = p.windows;
   const int64_t panel = micro_tile<T>().columns, run = w.x.taps * w.channels, k = w.y.taps * run;
-  const int64_t positions = (y1 - y0) * w.x.positions;
+  const int64_t positions = ys.size() * w.x.positions;
   const T* a_rows[gemm_block_rows];
   T* c_rows[gemm_block_rows];
   for (int64_t begin = 0; begin < positions; begin += gemm_block_rows) {
     const int64_t rows = std::min(gemm_block_rows, positions - begin);
-    int64_t y = y0 + begin / w.x.positions, x = begin % w.x.positions;
+    int64_t y = ys.begin + begin / w.x.positions, x = begin % w.x.positions;
     for (int64_t i = 0; i < rows; ++y, x = 0) {
-      const T* window = lines.first + (w.y.at(y, first_tap) - first_line) * lines.pitch;
+      const T* window = lines.first + (w.y.at(y, taps.begin) - first_line) * lines.pitch;
       for (; i < rows && x < w.x.positions; ++i, ++x) a_rows[i] = window + x * w.x.position_step * w.channels;
     }
-    p.locate_c(m0 + y0 * w.x.positions + begin, rows, c_rows);
+    p.locate_c(m0 + ys.begin * w.x.positions + begin, rows, c_rows);
     if (is_narrow<T>(p.n, run)) {
       multiply_narrow<T>({.m = rows,
                           .n = p.n,
-                          .runs = end_tap - first_tap,
+                          .runs = taps.size(),
                           .run_length = run,
                           .a_rows = a_rows,
                           .a_run_step = w.y.tap_step * lines.pitch,
-                          .b = p.b + first_tap * run,
+                          .b = p.b + taps.begin * run,
                           .b_column_step = k,
                           .c_rows = c_rows,
                           .c_column = n0,
@@ -111,12 +166,12 @@ void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64
     }
     multiply_block<T>({.m = rows,
                        .n = columns,
-                       .runs = end_tap - first_tap,
+                       .runs = taps.size(),
                        .run_length = run,
                        .a_rows = a_rows,
                        .a_run_step = w.y.tap_step * lines.pitch,
                        .a_step = 1,
-                       .b = p.b + n0 * k + first_tap * run * panel,
+                       .b = p.b + n0 * k + taps.begin * run * panel,
                        .b_panel_step = k * panel,
                        .b_row_step = panel,
                        .c_rows = c_rows,
@@ -153,30 +208,95 @@ void multiply_taps_of_lines(const WindowsProduct<float>& p, const Lines<float>& 
   }
 }
 
+// Positions [x.begin, x.end) of some lines, whose windows have the same taps along x and all along y, none of them
+// padding, in the image where it lies. A register tile takes half of its rows from the upper half of the lines and the other half from the lower, so
+// that each of these is as far from its counterpart wherever a line ends (gemm_micro.cpp).
 template <class T>
-void multiply_group(const WindowsProduct<T>& p, int64_t image, int64_t y0, int64_t y1, int64_t n0, int64_t columns) {
-  alignas(64) T room[room_elements<T>];
-  const WindowAxis& y = p.windows.y;
-  const int64_t first_line = y.at(y0, 0), m0 = image * y.positions * p.windows.x.positions;
-  const Lines<T> lines = lines_of(p.windows, image, first_line, y.at(y1 - 1, y.taps - 1) + 1, room);
-  if constexpr (std::is_same_v<T, float>) {
-    if (p.windows.channels == 1 && has_taps(y.taps, p.windows.x.taps))
-      return multiply_taps_of_lines(p, lines, m0, y0, y1, n0, columns);
+void multiply_inside(const WindowsProduct<T>& p, int64_t image, Range lines, Range x, Range x_taps, int64_t n0,
+                     int64_t columns) {
+  const Windows<T>& w = p.windows;
+  const MicroTile tile = micro_tile<T>();
+  const int64_t run = w.x.taps * w.channels, k = w.y.taps * run, pitch = w.x.size * w.channels;
+  const T* a_rows[most_rows_inside];
+  T* c_rows[most_rows_inside];
+  const int64_t half_lines = lines.size() / 2, half = half_lines * x.size(), half_tile = tile.rows / 2;
+  const int64_t first = x_taps.size() == 0 ? 0 : w.x.at(x.begin, x_taps.begin) * w.channels;
+  int64_t row = 0, in_tile = 0, seen = 0;
+  for (int64_t i = 0; i < lines.size(); ++i) {
+    const int64_t y = lines.begin + i;
+    if (i == half_lines) row = std::min(half_tile, half), in_tile = seen = 0;
+    if (i == 2 * half_lines) row = 2 * half;
+    const T* a = w.images + (image * w.y.size + w.y.at(y, 0)) * pitch + first;
+    T* c[2];
+    p.locate_c((image * w.y.positions + y) * w.x.positions + x.begin, std::min<int64_t>(x.size(), 2), c);
+    const int64_t a_step = w.x.position_step * w.channels, c_step = x.size() > 1 ? c[1] - c[0] : 0;
+    T* c_row = c[0];
+    for (int64_t j = 0; j < x.size(); ++j, a += a_step, c_row += c_step) {
+      a_rows[row] = a;
+      c_rows[row++] = c_row;
+      ++seen;
+      if (i < 2 * half_lines && ++in_tile == half_tile) {
+        in_tile = 0;
+        row += i < half_lines ? std::min(half_tile, half - seen + half_tile) : std::min(half_tile, half - seen);
+      }
+    }
   }
-  const auto first_tap = [&](int64_t at) {
-    int64_t t = 0;
-    while (p.skip_padding && t < y.taps && y.at(at, t) < 0) ++t;
-    return t;
+  multiply_block<T>({.m = lines.size() * x.size(),
+                     .n = columns,
+                     .runs = w.y.taps,
+                     .run_length = x_taps.size() * w.channels,
+                     .a_rows = a_rows,
+                     .a_run_step = w.y.tap_step * pitch,
+                     .a_step = 1,
+                     .b = p.b + n0 * k + x_taps.begin * w.channels * tile.columns,
+                     .b_panel_step = k * tile.columns,
+                     .b_row_step = tile.columns,
+                     .b_run_gap = (w.x.taps - x_taps.size()) * w.channels * tile.columns,
+                     .rows_first = true,
+                     .c_rows = c_rows,
+                     .c_column = n0,
+                     .accumulate = false,
+                     .epilogue = p.epilogue});
+}
+
+template <class T>
+void multiply_group(const WindowsProduct<T>& p, bool mostly_inside, int64_t image, Range group, int64_t n0,
+                    int64_t columns) {
+  alignas(64) T room[room_elements<T>];
+  const WindowAxis &x = p.windows.x, &y = p.windows.y;
+  const int64_t m0 = image * y.positions * x.positions;
+  const Range all_taps{0, y.taps};
+  const auto taps_of = [&](int64_t line) { return p.skip_padding ? taps_inside(y, line) : all_taps; };
+  const auto copied = [&](Range lines) {
+    return lines_of(p.windows, image, y.at(lines.begin, 0), y.at(lines.end - 1, y.taps - 1) + 1, room);
   };
-  const auto end_tap = [&](int64_t at) {
-    int64_t t = y.taps;
-    while (p.skip_padding && t > 0 && y.at(at, t - 1) >= y.size) --t;
-    return t;
-  };
-  for (int64_t begin = y0, end; begin < y1; begin = end) {
-    const int64_t from = first_tap(begin), to = std::max(end_tap(begin), from);
-    for (end = begin + 1; end < y1 && first_tap(end) == from && std::max(end_tap(end), from) == to;) ++end;
-    multiply_positions(p, lines, first_line, m0, begin, end, from, to, n0, columns);
+  if (mostly_inside) {
+    for (Range lines{group.begin, 0}; lines.begin < group.end; lines.begin = lines.end) {
+      lines.end = lines.begin + 1;
+      const Range taps = taps_of(lines.begin);
+      if (taps != all_taps) {
+        multiply_positions(p, copied(lines), y.at(lines.begin, 0), m0, lines, taps, n0, columns);
+        continue;
+      }
+      while (lines.end < group.end && taps_of(lines.end) == all_taps) ++lines.end;
+      const Range inside = positions_inside(x);
+      multiply_inside(p, image, lines, inside, {0, x.taps}, n0, columns);
+      for (int64_t at = 0; at < x.positions; ++at) {
+        if (at == inside.begin) at = inside.end;
+        if (at < x.positions) multiply_inside(p, image, lines, {at, at + 1}, taps_inside(x, at), n0, columns);
+      }
+    }
+    return;
+  }
+  const Lines<T> lines = copied(group);
+  if constexpr (std::is_same_v<T, float>) {
+    if (p.windows.channels == 1 && has_taps(y.taps, x.taps))
+      return multiply_taps_of_lines(p, lines, m0, group.begin, group.end, n0, columns);
+  }
+  for (Range same{group.begin, 0}; same.begin < group.end; same.begin = same.end) {
+    const Range taps = taps_of(same.begin);
+    for (same.end = same.begin + 1; same.end < group.end && taps_of(same.end) == taps;) ++same.end;
+    multiply_positions(p, lines, y.at(group.begin, 0), m0, same, taps, n0, columns);
   }
 }
 
@@ -194,7 +314,8 @@ bool is_direct(const Windows<T>& w) {
 template <class T>
 void multiply_windows(const WindowsProduct<T>& p) {
   const Windows<T>& w = p.windows;
-  const Groups groups = Groups::make<T>(w, gemm_block_rows);
+  const bool mostly_inside = is_mostly_inside(p);
+  const Groups groups = mostly_inside ? Groups::inside<T>(w) : Groups::make<T>(w, gemm_block_rows);
   const int64_t units = p.images * groups.count;
   const double products = static_cast<double>(groups.lines * w.x.positions) *
                           static_cast<double>(w.y.taps * w.x.taps * w.channels) * static_cast<double>(p.n);
@@ -207,8 +328,8 @@ void multiply_windows(const WindowsProduct<T>& p) {
   const int64_t column_tasks = columns > 0 ? divide_up(p.n, columns) : 0;
   parallel_for(units * column_tasks, grain_for(cycles / static_cast<double>(cuts)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t unit = i / column_tasks, n0 = i % column_tasks * columns, y0 = unit % groups.count * groups.lines;
-      multiply_group(p, unit / groups.count, y0, std::min(y0 + groups.lines, w.y.positions), n0,
+      const int64_t unit = i / column_tasks, n0 = i % column_tasks * columns;
+      multiply_group(p, mostly_inside, unit / groups.count, groups.of(unit % groups.count), n0,
                      std::min(columns, p.n - n0));
     }
   });
@@ -249,8 +370,9 @@ void add_units(const Windows<T>& w, const TransposedPlan& plan, int64_t n, const
   T* c_rows[most_transposed_rows];
   const int64_t run = w.x.taps * w.channels, first_tap = m0 / run, last_tap = (m1 - 1) / run;
   for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t image = unit / plan.groups.count, y0 = unit % plan.groups.count * plan.groups.lines;
-    const int64_t y1 = std::min(y0 + plan.groups.lines, w.y.positions), first_line = w.y.at(y0, first_tap);
+    const int64_t image = unit / plan.groups.count;
+    const auto [y0, y1] = plan.groups.of(unit % plan.groups.count);
+    const int64_t first_line = w.y.at(y0, first_tap);
     const Lines<T> lines = lines_of(w, image, first_line, w.y.at(y1 - 1, last_tap) + 1, room);
     for (int64_t m = m0; m < m1; m += most_transposed_rows) {
       const int64_t rows = std::min(most_transposed_rows, m1 - m);

@@ -102,6 +102,7 @@ class PanelReader {
     }
     if constexpr (task == Task::streaming_beside) prefetch(*beside_++ + beside_offset_);
   }
+  HWY_INLINE void EndRun(int64_t gap) { b_ += gap; }
 
  private:
   const T* HWY_RESTRICT b_;
@@ -191,6 +192,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     }
   }
   const int64_t runs = block.runs, length = block.run_length, step = block.a_step, run_step = block.a_run_step;
+  const int64_t gap = block.b_run_gap;
   PanelReader<vectors, task, T> reader(panel, block.b_row_step);
   V b_row[vectors];
   // Three ways to the elements of A; addresses take instructions, too. A short k does not pay for a look at the rows.
@@ -212,6 +214,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
           }
         }
       }
+      reader.EndRun(gap);
     }
   } else if (multiplies_from_memory && is_long && AreApart<half>(row, apart)) {
     for (int64_t run = 0; run < runs; ++run) {
@@ -227,6 +230,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
           upper[r] += step;
         }
       }
+      reader.EndRun(gap);
     }
   } else {
     for (int64_t run = 0; run < runs; ++run) {
@@ -236,6 +240,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
         HWY_UNROLL(16)
         for (int r = 0; r < rows; ++r) MulAddLoaded(row[r] + at, b_row, sum[r]);
       }
+      reader.EndRun(gap);
     }
   }
 

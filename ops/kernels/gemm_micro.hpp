@@ -65,7 +65,8 @@ void finish(const Epilogue<T>& epilogue, int64_t column, T* c, int64_t n) {
 /// A is read where it lies: its k columns are `runs` runs of run_length each, and element (i, run * run_length + j) is
 /// a_rows[i][run * a_run_step + j * a_step].
 ///
-/// B is a row of panels as wide as the register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart.
+/// B is a row of panels as wide as the register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart, with
+/// b_run_gap more behind each run.
 /// Columns of the last panel beyond n are read and multiplied but never stored. Where rows of a panel do not lie
 /// side by side (b_row_step is not the panel's width), b_copy must be room for one panel: the first tile of rows writes
 /// it in passing, and the others read that.
@@ -79,6 +80,7 @@ struct BlockProduct {
   int64_t a_run_step = 0, a_step;
   const T* b;
   int64_t b_panel_step = 0, b_row_step;
+  int64_t b_run_gap = 0;  ///< elements of B that are left out behind each run; only without b_copy
   T* b_copy = nullptr;
   /// Tile after tile of rows passes by all panels, which lie side by side in the second-level cache, not panel after
   /// panel by all rows: then a tile's rows of A stay in the first-level cache, half the size of a panel.
