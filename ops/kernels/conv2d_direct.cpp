@@ -1,5 +1,6 @@
 #include <telaio/ops/kernels/conv2d_direct.hpp>
 #include <telaio/ops/kernels/conv2d_taps.hpp>
+#include <telaio/ops/kernels/finite.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -17,6 +18,8 @@ constexpr int64_t same_lines_bytes = 4096;
 // Positions in a group that are multiplied with the panels of a gradient: one as deep stays in the nearest cache.
 template <class T>
 constexpr int64_t most_positions = 1024 / sizeof(T);
+template <class T>
+constexpr int64_t most_positions_inside = 1600 / sizeof(T);
 constexpr int64_t most_tasks = 64, most_copying_tasks = 16, narrowest_task = 128, most_parts = 16;
 constexpr int64_t most_partial_bytes = 4 << 20;
 // Rows of a transposed product that are multiplied with a panel while it is in the nearest cache.
@@ -58,6 +61,13 @@ Range positions_inside(const WindowAxis& axis) {
   while (inside.begin < inside.end && taps_inside(axis, inside.begin) != all) ++inside.begin;
   while (inside.end > inside.begin && taps_inside(axis, inside.end - 1) != all) --inside.end;
   return inside;
+}
+
+// The positions at which the tap is no padding.
+Range positions_inside(const WindowAxis& axis, int64_t tap, Range positions) {
+  while (positions.begin < positions.end && axis.at(positions.begin, tap) < 0) ++positions.begin;
+  while (positions.end > positions.begin && axis.at(positions.end - 1, tap) >= axis.size) --positions.end;
+  return positions;
 }
 
 template <class T>
@@ -104,7 +114,13 @@ struct Groups {
     int64_t lines = std::clamp<int64_t>(most_positions / w.x.positions, 1, w.y.positions);
     const bool copied = !all_inside(w.x) || !all_inside(w.y);
     while (copied && lines > 1 && span_of(w.y, lines) * pitch > room_elements<T>) --lines;
-    lines = divide_up(w.y.positions, divide_up(w.y.positions, lines));
+    return of_lines(w, lines);
+  }
+
+  // As even as may be, of at most so many lines.
+  template <class T>
+  static Groups of_lines(const Windows<T>& w, int64_t most_lines) {
+    const int64_t lines = divide_up(w.y.positions, divide_up(w.y.positions, most_lines));
     return {lines, divide_up(w.y.positions, lines), w.y.positions};
   }
 
@@ -122,6 +138,14 @@ struct Groups {
             group == count - 1 ? positions : first_line + (group + 1) * lines};
   }
 };
+
+// Whether most positions see no padding, and a tap has rows for whole register tiles.
+template <class T>
+bool is_mostly_inside(const Windows<T>& w, int64_t n) {
+  if (all_inside(w.x) && all_inside(w.y)) return false;
+  const int64_t inside = positions_inside(w.x).size();
+  return w.channels >= 48 && n > 0 && inside >= fewest_inside && inside * 2 <= most_positions_inside<T>;
+}
 
 // Whether most positions see no padding, so that the others may be multiplied apart, each with the taps that it has.
 template <class T>
@@ -208,12 +232,44 @@ void multiply_taps_of_lines(const WindowsProduct<float>& p, const Lines<float>& 
   }
 }
 
+// A run of memory that is wanted in the second-level cache, asked for beside multiply-adds.
+class Wanted {
+ public:
+  static constexpr int64_t line = 64, most_steps = 2304;
+
+  // `lines`: room for addresses, as many as products have steps along k, at most most_steps.
+  Wanted(const void* from, int64_t bytes, const char** lines, int64_t steps)
+      : from_(static_cast<const char*>(from)), bytes_(bytes), lines_(lines) {
+    for (int64_t i = 0; i < steps && bytes > 0; ++i) lines[i] = from_ + i * line;
+  }
+
+  template <class T>
+  void ask(BlockProduct<T>& product) {
+    const int64_t a_tile = product.runs * product.run_length * line;
+    if (bytes_ <= 0 || a_tile == 0) return;
+    const MicroTile tile = micro_tile<T>();
+    const int64_t tiles = product.m / tile.rows * divide_up(product.n, tile.columns);
+    product.beside = {.lines = lines_,
+                      .offset = from_ - lines_[0],
+                      .tile_step = a_tile,
+                      .tiles = std::min(tiles, divide_up(bytes_, a_tile))};
+    from_ += tiles * a_tile;
+    bytes_ -= tiles * a_tile;
+  }
+  bool done() const { return bytes_ <= 0; }
+
+ private:
+  const char* from_;
+  int64_t bytes_;
+  const char** lines_;
+};
+
 // Positions [x.begin, x.end) of some lines, whose windows have the same taps along x and all along y, none of them
 // padding, in the image where it lies. A register tile takes half of its rows from the upper half of the lines and the other half from the lower, so
 // that each of these is as far from its counterpart wherever a line ends (gemm_micro.cpp).
 template <class T>
 void multiply_inside(const WindowsProduct<T>& p, int64_t image, Range lines, Range x, Range x_taps, int64_t n0,
-                     int64_t columns) {
+                     int64_t columns, Wanted& wanted) {
   const Windows<T>& w = p.windows;
   const MicroTile tile = micro_tile<T>();
   const int64_t run = w.x.taps * w.channels, k = w.y.taps * run, pitch = w.x.size * w.channels;
@@ -241,27 +297,29 @@ void multiply_inside(const WindowsProduct<T>& p, int64_t image, Range lines, Ran
       }
     }
   }
-  multiply_block<T>({.m = lines.size() * x.size(),
-                     .n = columns,
-                     .runs = w.y.taps,
-                     .run_length = x_taps.size() * w.channels,
-                     .a_rows = a_rows,
-                     .a_run_step = w.y.tap_step * pitch,
-                     .a_step = 1,
-                     .b = p.b + n0 * k + x_taps.begin * w.channels * tile.columns,
-                     .b_panel_step = k * tile.columns,
-                     .b_row_step = tile.columns,
-                     .b_run_gap = (w.x.taps - x_taps.size()) * w.channels * tile.columns,
-                     .rows_first = true,
-                     .c_rows = c_rows,
-                     .c_column = n0,
-                     .accumulate = false,
-                     .epilogue = p.epilogue});
+  BlockProduct<T> product{.m = lines.size() * x.size(),
+                          .n = columns,
+                          .runs = w.y.taps,
+                          .run_length = x_taps.size() * w.channels,
+                          .a_rows = a_rows,
+                          .a_run_step = w.y.tap_step * pitch,
+                          .a_step = 1,
+                          .b = p.b + n0 * k + x_taps.begin * w.channels * tile.columns,
+                          .b_panel_step = k * tile.columns,
+                          .b_row_step = tile.columns,
+                          .b_run_gap = (w.x.taps - x_taps.size()) * w.channels * tile.columns,
+                          .rows_first = true,
+                          .c_rows = c_rows,
+                          .c_column = n0,
+                          .accumulate = false,
+                          .epilogue = p.epilogue};
+  wanted.ask(product);
+  multiply_block(product);
 }
 
 template <class T>
 void multiply_group(const WindowsProduct<T>& p, bool mostly_inside, int64_t image, Range group, int64_t n0,
-                    int64_t columns) {
+                    int64_t columns, int64_t next_lines) {
   alignas(64) T room[room_elements<T>];
   const WindowAxis &x = p.windows.x, &y = p.windows.y;
   const int64_t m0 = image * y.positions * x.positions;
@@ -271,6 +329,11 @@ void multiply_group(const WindowsProduct<T>& p, bool mostly_inside, int64_t imag
     return lines_of(p.windows, image, y.at(lines.begin, 0), y.at(lines.end - 1, y.taps - 1) + 1, room);
   };
   if (mostly_inside) {
+    const int64_t pitch = x.size * p.windows.channels, steps = y.taps * x.taps * p.windows.channels;
+    const char* ahead[Wanted::most_steps];
+    Wanted wanted(p.windows.images + (image * y.size + y.at(group.end, 0) + y.taps - 1) * pitch,
+                  steps > Wanted::most_steps ? 0 : next_lines * y.position_step * pitch * int64_t{sizeof(T)}, ahead,
+                  steps);
     for (Range lines{group.begin, 0}; lines.begin < group.end; lines.begin = lines.end) {
       lines.end = lines.begin + 1;
       const Range taps = taps_of(lines.begin);
@@ -280,10 +343,10 @@ void multiply_group(const WindowsProduct<T>& p, bool mostly_inside, int64_t imag
       }
       while (lines.end < group.end && taps_of(lines.end) == all_taps) ++lines.end;
       const Range inside = positions_inside(x);
-      multiply_inside(p, image, lines, inside, {0, x.taps}, n0, columns);
+      multiply_inside(p, image, lines, inside, {0, x.taps}, n0, columns, wanted);
       for (int64_t at = 0; at < x.positions; ++at) {
         if (at == inside.begin) at = inside.end;
-        if (at < x.positions) multiply_inside(p, image, lines, {at, at + 1}, taps_inside(x, at), n0, columns);
+        if (at < x.positions) multiply_inside(p, image, lines, {at, at + 1}, taps_inside(x, at), n0, columns, wanted);
       }
     }
     return;
@@ -329,8 +392,9 @@ void multiply_windows(const WindowsProduct<T>& p) {
   parallel_for(units * column_tasks, grain_for(cycles / static_cast<double>(cuts)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t unit = i / column_tasks, n0 = i % column_tasks * columns;
+      const bool whole = column_tasks == 1 && unit + 1 < units;
       multiply_group(p, mostly_inside, unit / groups.count, groups.of(unit % groups.count), n0,
-                     std::min(columns, p.n - n0));
+                     std::min(columns, p.n - n0), whole ? groups.of((unit + 1) % groups.count).size() : 0);
     }
   });
 }
@@ -339,6 +403,8 @@ namespace {
 
 // How the transposed product is cut: parts of the positions, and rows of C, which are the elements of a window.
 struct TransposedPlan {
+  bool mostly_inside;
+  int64_t most_copied_lines;
   Groups groups;
   int64_t units;  // groups of all images
   int64_t rows, row_tasks, parts;
@@ -346,7 +412,10 @@ struct TransposedPlan {
   template <class T>
   static TransposedPlan make(const Windows<T>& w, int64_t images, int64_t n) {
     TransposedPlan plan{};
+    plan.mostly_inside = is_mostly_inside(w, n);
     plan.groups = Groups::make<T>(w, most_positions<T>);
+    plan.most_copied_lines = plan.groups.lines;
+    if (plan.mostly_inside) plan.groups = Groups::of_lines(w, most_positions_inside<T> / w.x.positions);
     plan.units = images * plan.groups.count;
     const int64_t m = w.row_size();
     const double products = static_cast<double>(images * w.y.positions * w.x.positions) * static_cast<double>(m * n);
@@ -361,38 +430,115 @@ struct TransposedPlan {
   }
 };
 
-// Adds what the positions of some units give to rows [m0, m1) of c.
+// Lines of an image and their positions' rows of B.
 template <class T>
-void add_units(const Windows<T>& w, const TransposedPlan& plan, int64_t n, const T* b, int64_t begin, int64_t end,
-               int64_t m0, int64_t m1, T* c) {
+struct Unit {
+  int64_t image;
+  Range lines;
+  const T* b;
+};
+
+// Adds what a unit gives to rows [m0, m1) of c, without the padding: the elements of a tap at a time, at the positions
+// where it is inside. What the next unit, which lies behind it, reads is asked for meanwhile.
+template <class T>
+void add_inside(const Windows<T>& w, const Unit<T>& unit, int64_t n, int64_t m0, int64_t m1, T* c, bool accumulate,
+                int64_t next_lines) {
+  alignas(64) T room[most_positions_inside<T> * widest_micro_tile<T>];
+  const T* a_rows[most_transposed_rows];
+  T* c_rows[most_transposed_rows];
+  const char* lines[2][most_positions_inside<T>];
+  const int64_t panel = micro_tile<T>().columns, pitch = w.x.size * w.channels;
+  const int64_t positions = unit.lines.size() * w.x.positions;
+  const T* image = w.images + unit.image * w.y.size * pitch;
+  const auto bytes = [](int64_t elements) { return elements * static_cast<int64_t>(sizeof(T)); };
+  Wanted next_b(unit.b + positions * n, bytes(next_lines * w.x.positions * n), lines[0], positions);
+  Wanted next_lines_of_image(image + (w.y.at(unit.lines.end, 0) + w.y.taps - 1) * pitch,
+                             bytes(next_lines * w.y.position_step * pitch), lines[1], positions);
+  for (int64_t n0 = 0; n0 < n; n0 += panel) {
+    const int64_t columns = std::min(panel, n - n0);
+    const T* b = unit.b;
+    if (n != panel) {
+      copy_narrow_panel(unit.b + n0, n, positions, columns, room);
+      b = room;
+    }
+    for (int64_t m = m0, end; m < m1; m = end) {
+      const int64_t tap = m / w.channels, ty = tap / w.x.taps, tx = tap % w.x.taps;
+      end = std::min({(tap + 1) * w.channels, m1, m + most_transposed_rows});
+      const Range y = positions_inside(w.y, ty, unit.lines), x = positions_inside(w.x, tx, {0, w.x.positions});
+      const bool empty = y.size() * x.size() == 0;
+      const T* a = empty ? image : image + w.y.at(y.begin, ty) * pitch + w.x.at(x.begin, tx) * w.channels;
+      for (int64_t i = 0; i < end - m; ++i) a_rows[i] = a + (m - tap * w.channels) + i, c_rows[i] = c + (m + i) * n;
+      BlockProduct<T> product{.m = end - m,
+                              .n = columns,
+                              .runs = empty ? 0 : y.size(),
+                              .run_length = x.size(),
+                              .a_rows = a_rows,
+                              .a_run_step = w.y.position_step * pitch,
+                              .a_step = w.x.position_step * w.channels,
+                              .b = b + ((y.begin - unit.lines.begin) * w.x.positions + x.begin) * panel,
+                              .b_row_step = panel,
+                              .b_run_gap = (w.x.positions - x.size()) * panel,
+                              .rows_first = true,
+                              .c_rows = c_rows,
+                              .c_column = n0,
+                              .accumulate = accumulate};
+      (next_b.done() ? next_lines_of_image : next_b).ask(product);
+      multiply_block(product);
+    }
+  }
+}
+
+// The same with the padding, for lines whose windows fit a task's stack and no more positions than a panel may have.
+template <class T>
+void add_copied(const Windows<T>& w, const Unit<T>& unit, int64_t n, int64_t m0, int64_t m1, T* c, bool accumulate) {
   alignas(64) T room[room_elements<T>];
   const T* a_rows[most_transposed_rows];
   T* c_rows[most_transposed_rows];
   const int64_t run = w.x.taps * w.channels, first_tap = m0 / run, last_tap = (m1 - 1) / run;
-  for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t image = unit / plan.groups.count;
-    const auto [y0, y1] = plan.groups.of(unit % plan.groups.count);
-    const int64_t first_line = w.y.at(y0, first_tap);
-    const Lines<T> lines = lines_of(w, image, first_line, w.y.at(y1 - 1, last_tap) + 1, room);
-    for (int64_t m = m0; m < m1; m += most_transposed_rows) {
-      const int64_t rows = std::min(most_transposed_rows, m1 - m);
-      for (int64_t i = 0; i < rows;) {
-        const int64_t tap = (m + i) / run, first = (m + i) % run, same_tap = std::min(rows, i + run - first);
-        const T* src = lines.first + (tap - first_tap) * w.y.tap_step * lines.pitch + first;
-        for (; i < same_tap; ++i, ++src) a_rows[i] = src, c_rows[i] = c + (m + i) * n;
-      }
-      multiply_block_in_place<T>({.m = rows,
-                                  .n = n,
-                                  .runs = y1 - y0,
-                                  .run_length = w.x.positions,
-                                  .a_rows = a_rows,
-                                  .a_run_step = w.y.position_step * lines.pitch,
-                                  .a_step = w.x.position_step * w.channels,
-                                  .b = b + (image * w.y.positions + y0) * w.x.positions * n,
-                                  .b_row_step = n,
-                                  .c_rows = c_rows,
-                                  .c_column = 0,
-                                  .accumulate = unit > begin});
+  const Lines<T> lines =
+      lines_of(w, unit.image, w.y.at(unit.lines.begin, first_tap), w.y.at(unit.lines.end - 1, last_tap) + 1, room);
+  for (int64_t m = m0; m < m1; m += most_transposed_rows) {
+    const int64_t rows = std::min(most_transposed_rows, m1 - m);
+    for (int64_t i = 0; i < rows;) {
+      const int64_t tap = (m + i) / run, first = (m + i) % run, same_tap = std::min(rows, i + run - first);
+      const T* src = lines.first + (tap - first_tap) * w.y.tap_step * lines.pitch + first;
+      for (; i < same_tap; ++i, ++src) a_rows[i] = src, c_rows[i] = c + (m + i) * n;
+    }
+    multiply_block_in_place<T>({.m = rows,
+                                .n = n,
+                                .runs = unit.lines.size(),
+                                .run_length = w.x.positions,
+                                .a_rows = a_rows,
+                                .a_run_step = w.y.position_step * lines.pitch,
+                                .a_step = w.x.position_step * w.channels,
+                                .b = unit.b,
+                                .b_row_step = n,
+                                .c_rows = c_rows,
+                                .c_column = 0,
+                                .accumulate = accumulate});
+  }
+}
+
+// Adds what the positions of some units give to rows [m0, m1) of c.
+template <class T>
+void add_units(const Windows<T>& w, const TransposedPlan& plan, int64_t n, const T* b, int64_t begin, int64_t end,
+               int64_t m0, int64_t m1, T* c) {
+  const auto unit_at = [&](int64_t i) -> Unit<T> {
+    const int64_t image = i / plan.groups.count;
+    const Range lines = plan.groups.of(i % plan.groups.count);
+    return {image, lines, b + (image * w.y.positions + lines.begin) * w.x.positions * n};
+  };
+  for (int64_t i = begin; i < end; ++i) {
+    const Unit<T> unit = unit_at(i);
+    // Zeros of the padding times what is finite are zeros.
+    if (plan.mostly_inside && all_finite(unit.b, unit.lines.size() * w.x.positions * n)) {
+      add_inside(w, unit, n, m0, m1, c, i > begin, i + 1 < end ? unit_at(i + 1).lines.size() : 0);
+      continue;
+    }
+    for (Unit<T> part = unit; part.lines.begin < unit.lines.end; part.lines.begin = part.lines.end) {
+      part.lines.end = std::min(part.lines.begin + plan.most_copied_lines, unit.lines.end);
+      part.b = unit.b + (part.lines.begin - unit.lines.begin) * w.x.positions * n;
+      add_copied(w, part, n, m0, m1, c, i > begin || part.lines.begin > unit.lines.begin);
     }
   }
 }

@@ -205,6 +205,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       for (int64_t p = length; p > 0; --p, a += step) {
         reader.Next(b_row);
         __builtin_prefetch(a + steps_ahead * step, 0, 3);
+        __builtin_prefetch(a + steps_ahead * step + rows - 1, 0, 3);
         HWY_UNROLL(16)
         for (int r = 0; r < rows; ++r) {
           if (r % 4 == 1) {
@@ -311,20 +312,23 @@ template <int rows, class T>
 void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>()), width = tile_vectors * lanes;
   constexpr Task task = rows == tile_rows ? Task::streaming : Task::other;
+  int64_t asked = 0;
   for (; i + rows <= end; i += rows) {
     for (int64_t j = 0; j < block.n; j += width) {
       const Panel<T> panel{.b = block.b + j / width * block.b_panel_step,
                            .row_step = block.b_row_step,
-                           .beside = block.beside,
-                           .beside_offset = j * static_cast<int64_t>(sizeof(T))};
+                           .beside = block.beside.lines,
+                           .beside_offset = block.beside.offset + asked * block.beside.tile_step};
       const int64_t columns = std::min(width, block.n - j);
       if (const int64_t p = j / width * (64 / int64_t{sizeof(T)}); block.a_after != nullptr && p < block.run_length) {
         for (int r = 0; r < rows; ++r) prefetch(block.a_after + r * block.a_after_step + p);
       }
       auto tile = columns > lanes ? MultiplyTile<rows, tile_vectors, task, T> : MultiplyTile<rows, 1, Task::other, T>;
       if constexpr (rows == tile_rows && lanes > 1)
-        if (columns > lanes && block.beside != nullptr)
+        if (columns > lanes && asked < block.beside.tiles) {
           tile = MultiplyTile<rows, tile_vectors, Task::streaming_beside, T>;
+          ++asked;
+        }
       tile(block, block.a_rows + i, panel, block.c_rows + i, block.c_column + j, columns);
     }
   }

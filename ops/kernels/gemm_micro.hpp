@@ -60,6 +60,14 @@ void finish(const Epilogue<T>& epilogue, int64_t column, T* c, int64_t n) {
     for (int64_t j = 0; j < n; ++j) c[j] = epilogue.gate_of(c)[j] > 0 ? c[j] : T(0);
 }
 
+/// Memory that a block's whole register tiles ask for, one after the other, a line with each step along k, which costs
+/// nothing: tile t of those that ask wants the lines at lines[p] + offset + t * tile_step, p < k.
+struct Beside {
+  const char* const* lines = nullptr;
+  int64_t offset = 0, tile_step = 0;  ///< in bytes
+  int64_t tiles = 0;                  ///< the first ones ask
+};
+
 /// C (+)= A·B for [m,k]·[k,n].
 ///
 /// A is read where it lies: its k columns are `runs` runs of run_length each, and element (i, run * run_length + j) is
@@ -88,9 +96,8 @@ struct BlockProduct {
   /// Where rows_first: a tile of rows of A that will be needed next, a_after_step apart; null if none is known.
   const T* a_after = nullptr;
   int64_t a_after_step = 0;
-  /// Where rows_first: an address for each step along k, of a line that is wanted in the second-level cache for the
-  /// first panel's columns; for later ones it is as many bytes further. Null for none.
-  const char* const* beside = nullptr;
+  /// Where rows_first: what is wanted in the second-level cache meanwhile.
+  Beside beside = {};
   const T* b_after = nullptr;  ///< a panel that will be needed next, its rows as far apart; null if none is known
   T* const* c_rows;
   int64_t c_column;

@@ -193,7 +193,8 @@ void gemm_in_pieces(const GemmShape& s, const PieceOperands<T>& operands, std::s
                               .accumulate = false};
       if (!beside.empty() && rows == tile.rows) {
         list_lines(beside, m0, s.n, tile, s.k, lines);
-        product.beside = lines;
+        const int64_t width = tile.columns * static_cast<int64_t>(sizeof(T));
+        product.beside = {.lines = lines, .tile_step = width, .tiles = divide_up(s.n, tile.columns)};
       }
       multiply_block(product);
       take(m0, rows, c);

@@ -148,6 +148,27 @@ TYPED_TEST(Conv2d, OfCommonLayersIsExactOnWholeNumbers) {
   });
 }
 
+// Wide enough that what windows see of the padding is left out, and each position multiplied with the taps it has; in
+// several pieces of an image, with strides, dilated down the image, and with more padding than the window reaches.
+TYPED_TEST(Conv2d, OfWideImagesIsExactOnWholeNumbers) {
+  for_each_simd_target([] {
+    for (uint64_t seed = 0; seed < 40; ++seed) {
+      Random random(seed);
+      Conv2dGeometry g = random_geometry(random);
+      g.n = random.in(1, 3);
+      g.dilation_w = g.groups = 1;
+      g.stride_h = random.in(1, 2), g.stride_w = seed % 3 == 0 ? 2 : 1;
+      g.h = random.in(8, 40), g.w = seed % 8 == 0 ? random.in(100, 200) : random.in(14, 40);
+      if (seed % 8 == 0) g.n = 1, g.h = random.in(8, 12);
+      g.c = seed % 2 == 0 ? random.in(48, 70) : random.in(8, 20), g.o = random.in(8, 40);
+      g.oh = random_outputs(random, g.h, g.kh, g.stride_h, g.pad_top, g.dilation_h);
+      g.ow = random_outputs(random, g.w, g.kw, g.stride_w, g.pad_left, 1);
+      expect_exact<TypeParam>(g, random);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  });
+}
+
 // A few channels on one side and many on the other: dot products along the lines of a window.
 TYPED_TEST(Conv2d, ToAndFromAFewChannelsIsExactOnWholeNumbers) {
   for_each_simd_target([] {
@@ -211,6 +232,10 @@ constexpr Conv2dGeometry large_depthwise{.n = 4,
                                          .pad_left = 1,
                                          .groups = 48};
 
+// Its padding is left out, and its lines with their padding do not fit a task's stack at once.
+constexpr Conv2dGeometry wide{
+    .n = 2, .h = 28, .w = 28, .c = 128, .kh = 3, .kw = 3, .o = 40, .oh = 28, .ow = 28, .pad_top = 1, .pad_left = 1};
+
 // The window of 150 channels is longer than what a panel of the weight gradient is multiplied with at a time.
 constexpr Conv2dGeometry long_window{
     .n = 2, .h = 6, .w = 5, .c = 150, .kh = 3, .kw = 3, .o = 9, .oh = 6, .ow = 5, .pad_top = 1, .pad_left = 1};
@@ -227,13 +252,14 @@ TYPED_TEST(Conv2d, OfManyTasksIsExactOnWholeNumbers) {
   with_threads(8, [&] {
     expect_exact<TypeParam>(large, random);
     expect_exact<TypeParam>(large_depthwise, random);
+    expect_exact<TypeParam>(wide, random);
   });
 }
 
 TYPED_TEST(Conv2d, GivesTheSameBitsOnOneAndManyThreads) {
   using T = TypeParam;
   Random random(2);
-  for (const Conv2dGeometry& g : {large, large_depthwise}) {
+  for (const Conv2dGeometry& g : {large, large_depthwise, wide}) {
     const auto image = random.reals<T>(image_size(g)), filter = random.reals<T>(filter_size(g)),
                gy = random.reals<T>(out_size(g));
     Results<T> one, many;
@@ -341,6 +367,47 @@ TYPED_TEST(Conv2d, PaddingIsZeroTimesTheFilterOfManyChannels) {
         EXPECT_EQ(std::isnan(r.out[(y * 4 + x) * 8]), y == 0 || x == 0) << y << "," << x;
         EXPECT_EQ(std::isnan(r.gx[(y * 4 + x) * 8 + 1]), y == 3 || x == 3) << y << "," << x;
       }
+  });
+}
+
+TYPED_TEST(Conv2d, PaddingOfAWideImageIsZeroTimesTheFilter) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(4);
+    const auto image = random.whole_numbers<T>(image_size(wide)), gy = random.whole_numbers<T>(out_size(wide));
+    auto filter = random.whole_numbers<T>(filter_size(wide));
+    filter[8] = std::numeric_limits<T>::infinity();  // the first tap: padding for the first line and column
+    const Results<T> r = run(wide, image, filter, gy);
+    for (int64_t y = 0; y < 28; ++y)
+      for (int64_t x = 0; x < 28; ++x) {
+        const bool beside = y == 0 || x == 0;
+        EXPECT_EQ(std::isfinite(r.out[(y * 28 + x) * 40 + 8]), false);
+        EXPECT_TRUE(!beside || std::isnan(r.out[(y * 28 + x) * 40 + 8])) << y << "," << x;
+        EXPECT_TRUE(std::isfinite(r.out[(y * 28 + x) * 40 + 9]));
+      }
+  });
+}
+
+// Where a gradient is not finite, the padding that its window sees makes a NaN of the tap.
+TYPED_TEST(Conv2d, PaddingOfAWideImageIsZeroTimesTheGradient) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(5);
+    const std::vector<T> image(static_cast<size_t>(image_size(wide)), T(1));
+    const auto filter = random.whole_numbers<T>(filter_size(wide));
+    auto gy = random.whole_numbers<T>(out_size(wide));
+    const auto finite = naive(wide, image, filter, gy);
+    gy[(28 * 27) * 40 + 7] = std::numeric_limits<T>::infinity();  // the first place of the last line
+    const Results<T> r = run(wide, image, filter, gy);
+    for (int64_t i = 0; i < 3; ++i)
+      for (int64_t j = 0; j < 3; ++j)
+        for (int64_t c = 0; c < 128; ++c)
+          for (int64_t o = 0; o < 40; ++o) {
+            const T x = r.gw[((i * 3 + j) * 128 + c) * 40 + o];
+            if (o != 7) ASSERT_EQ(x, finite.gw[((i * 3 + j) * 128 + c) * 40 + o]);
+            else if (i == 2 || j == 0) ASSERT_TRUE(std::isnan(x)) << i << "," << j;
+            else ASSERT_TRUE(std::isinf(x)) << i << "," << j;
+          }
   });
 }
 
