@@ -144,7 +144,7 @@ template <class T>
 bool is_mostly_inside(const Windows<T>& w, int64_t n) {
   if (all_inside(w.x) && all_inside(w.y)) return false;
   const int64_t inside = positions_inside(w.x).size();
-  return w.channels >= 48 && n > 0 && inside >= fewest_inside && inside * 2 <= most_positions_inside<T>;
+  return w.channels >= 32 && n > 0 && inside >= fewest_inside && inside * 2 <= most_positions_inside<T>;
 }
 
 // Whether most positions see no padding, so that the others may be multiplied apart, each with the taps that it has.

@@ -205,7 +205,6 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       for (int64_t p = length; p > 0; --p, a += step) {
         reader.Next(b_row);
         __builtin_prefetch(a + steps_ahead * step, 0, 3);
-        __builtin_prefetch(a + steps_ahead * step + rows - 1, 0, 3);
         HWY_UNROLL(16)
         for (int r = 0; r < rows; ++r) {
           if (r % 4 == 1) {
