@@ -103,9 +103,10 @@ Lines<T> lines_of(const Windows<T>& w, int64_t image, int64_t begin, int64_t end
 
 // The positions of an image in groups of whole lines.
 struct Groups {
-  int64_t lines, count;    // of a group, of an image
-  int64_t positions;       // lines of an image
-  int64_t first_line = 0;  // of the second group it is first_line + lines; the first and the last group take what is left
+  int64_t lines, count;  // of a group, of an image
+  int64_t positions;     // lines of an image
+  int64_t first_line =
+      0;  // of the second group it is first_line + lines; the first and the last group take what is left
 
   // As even as may be, of at most so many positions if a line is no longer.
   template <class T>
@@ -265,8 +266,9 @@ class Wanted {
 };
 
 // Positions [x.begin, x.end) of some lines, whose windows have the same taps along x and all along y, none of them
-// padding, in the image where it lies. A register tile takes half of its rows from the upper half of the lines and the other half from the lower, so
-// that each of these is as far from its counterpart wherever a line ends (gemm_micro.cpp).
+// padding, in the image where it lies. A register tile takes half of its rows from the upper half of the lines and the
+// other half from the lower, so that each of these is as far from its counterpart wherever a line ends
+// (gemm_micro.cpp).
 template <class T>
 void multiply_inside(const WindowsProduct<T>& p, int64_t image, Range lines, Range x, Range x_taps, int64_t n0,
                      int64_t columns, Wanted& wanted) {

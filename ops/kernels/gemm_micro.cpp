@@ -139,9 +139,8 @@ HWY_INLINE void StoreVector(const T* tile, const BlockProduct<T>& block, int64_t
   const hn::ScalableTag<T> d;
   const auto zero = hn::Zero(d);
   const auto stored = hn::FirstN(d, static_cast<size_t>(columns));
-  const auto load = [&](const T* from) HWY_ATTR {
-    return whole ? hn::LoadU(d, from) : hn::MaskedLoad(stored, d, from);
-  };
+  const auto load = [&](const T* from)
+                        HWY_ATTR { return whole ? hn::LoadU(d, from) : hn::MaskedLoad(stored, d, from); };
   const Epilogue<T>& epilogue = block.epilogue;
   auto x = hn::Load(d, tile);
   if (block.accumulate) x = hn::Add(load(c), x);
@@ -161,8 +160,7 @@ HWY_NOINLINE void StoreTile(const T* tile, int64_t rows, int64_t width, const Bl
   for (int64_t r = 0; r < rows; ++r) {
     T* c = c_rows[r] + c_column;
     int64_t j = 0;
-    for (; j + lanes <= columns; j += lanes)
-      StoreVector<true>(tile + r * width + j, block, c_column + j, lanes, c + j);
+    for (; j + lanes <= columns; j += lanes) StoreVector<true>(tile + r * width + j, block, c_column + j, lanes, c + j);
     if (j < columns) StoreVector<false>(tile + r * width + j, block, c_column + j, columns - j, c + j);
   }
 }
@@ -184,7 +182,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     HWY_UNROLL(4)
     for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
   }
-  if (accumulate) {  // it may lie far away
+  if (accumulate && task != Task::streaming_beside) {  // it may lie far away
     HWY_UNROLL(16)
     for (int r = 0; r < rows; ++r) {
       prefetch(c_rows[r] + c_column);
@@ -319,9 +317,6 @@ void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
                            .beside = block.beside.lines,
                            .beside_offset = block.beside.offset + asked * block.beside.tile_step};
       const int64_t columns = std::min(width, block.n - j);
-      if (const int64_t p = j / width * (64 / int64_t{sizeof(T)}); block.a_after != nullptr && p < block.run_length) {
-        for (int r = 0; r < rows; ++r) prefetch(block.a_after + r * block.a_after_step + p);
-      }
       auto tile = columns > lanes ? MultiplyTile<rows, tile_vectors, task, T> : MultiplyTile<rows, 1, Task::other, T>;
       if constexpr (rows == tile_rows && lanes > 1)
         if (columns > lanes && asked < block.beside.tiles) {

@@ -73,11 +73,10 @@ struct Beside {
 /// A is read where it lies: its k columns are `runs` runs of run_length each, and element (i, run * run_length + j) is
 /// a_rows[i][run * a_run_step + j * a_step].
 ///
-/// B is a row of panels as wide as the register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart, with
-/// b_run_gap more behind each run.
-/// Columns of the last panel beyond n are read and multiplied but never stored. Where rows of a panel do not lie
-/// side by side (b_row_step is not the panel's width), b_copy must be room for one panel: the first tile of rows writes
-/// it in passing, and the others read that.
+/// B is a row of panels as wide as the register tile, panel j at b + j * b_panel_step, its k rows b_row_step apart,
+/// with b_run_gap more behind each run. Columns of the last panel beyond n are read and multiplied but never stored.
+/// Where rows of a panel do not lie side by side (b_row_step is not the panel's width), b_copy must be room for one
+/// panel: the first tile of rows writes it in passing, and the others read that.
 ///
 /// Row i of C starts at c_rows[i] + c_column.
 template <class T>
@@ -93,9 +92,6 @@ struct BlockProduct {
   /// Tile after tile of rows passes by all panels, which lie side by side in the second-level cache, not panel after
   /// panel by all rows: then a tile's rows of A stay in the first-level cache, half the size of a panel.
   bool rows_first = false;
-  /// Where rows_first: a tile of rows of A that will be needed next, a_after_step apart; null if none is known.
-  const T* a_after = nullptr;
-  int64_t a_after_step = 0;
   /// Where rows_first: what is wanted in the second-level cache meanwhile.
   Beside beside = {};
   const T* b_after = nullptr;  ///< a panel that will be needed next, its rows as far apart; null if none is known

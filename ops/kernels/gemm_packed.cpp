@@ -42,6 +42,25 @@ struct Blocks {
   }
 };
 
+// What a row of register tiles asks for beside its multiply-adds, panel by panel: what it will add to, and the rows of
+// A that are next, if they are known.
+template <class T>
+Beside list_next(const BlockProduct<T>& product, const T* next, int64_t row_stride, const char** lines) {
+  constexpr int64_t line = 64, element = sizeof(T);
+  const MicroTile tile = micro_tile<T>();
+  const int64_t width = tile.columns * element, panels = divide_up(product.n, tile.columns), k = product.run_length;
+  int64_t count = 0;
+  const auto list = [&](const T* row, int64_t bytes) {
+    for (int64_t at = 0; at < bytes && count < k; at += line) lines[count++] = reinterpret_cast<const char*>(row) + at;
+  };
+  for (int64_t i = 0; i < tile.rows && product.accumulate; ++i) list(product.c_rows[i] + product.c_column, width);
+  const int64_t piece = std::max(width, k * element - (panels - 1) * width);
+  for (int64_t i = 0; i < tile.rows && next != nullptr; ++i) list(next + i * row_stride, piece);
+  if (count == 0) return {};
+  std::fill(lines + count, lines + k, lines[count - 1]);
+  return {.lines = lines, .tile_step = width, .tiles = panels};
+}
+
 }  // namespace
 
 template <class T>
@@ -91,6 +110,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
         alignas(64) T a[gemm_block_pitch<T> * gemm_block_depth<T>];
         const T* a_rows[gemm_block_rows];
         T* c_rows[gemm_block_rows];
+        const char* lines[gemm_block_depth<T>];
         for (int64_t i = begin; i < end; i += tiles_at_a_time) {
           const int64_t m0 = i * tile.rows;
           const int64_t rows = std::min(std::min(tiles_at_a_time, end - i) * tile.rows, s.m - m0);
@@ -108,9 +128,11 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
                                   .c_rows = c_rows,
                                   .c_column = n0,
                                   .accumulate = k0 > 0};
-          if (operands.a != nullptr && m0 + rows + tile.rows <= s.m) {
-            product.a_after = operands.a + (m0 + rows) * operands.a_row_stride + k0;
-            product.a_after_step = operands.a_row_stride;
+          if (rows >= tile.rows) {
+            const T* next = operands.a != nullptr && m0 + rows + tile.rows <= s.m
+                                ? operands.a + (m0 + rows) * operands.a_row_stride + k0
+                                : nullptr;
+            product.beside = list_next(product, next, operands.a_row_stride, lines);
           }
           if (k0 + depth == s.k) product.epilogue = operands.epilogue;
           multiply_block(product);
