@@ -1,11 +1,13 @@
 // Whole networks: steps of training (forward, backward, Adam) and inference, on batches that lie in memory.
 //
 //   telaio_bench_models                                        all; options are Google Benchmark's
+//   telaio_bench_models --benchmark_filter=scaling/            a step on all threads against one, by turns
 //   telaio_bench_models --time_to_first_step[=NETWORK]         from the start of a process to the first finished step
 //
 // "resident_MB" is the most that the process has had in memory so far (VmHWM): for one configuration's own, run that
 // one alone by --benchmark_filter.
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <fstream>
 #include <memory>
@@ -110,6 +112,49 @@ void infer(benchmark::State& state, const std::string& name) {
   set_counters(state, model, static_cast<double>(model.multiply_adds()), size, share);
 }
 
+/// How many times as fast a step of training is on all threads as on one: single steps, by turns, of which those count
+/// whose cores were theirs alone, as medians. "cycles" is the same for each cycle of the clock, which is often lower
+/// where all cores work. The time shown is that of a step on all threads.
+void scale(benchmark::State& state, const std::string& name, int all) {
+  const int64_t size = state.range(0);
+  const nn::Model model = model_named(name);
+  nn::Trainer trainer(model);
+  const Batch batch = make_batch(model, size);
+  struct Steps {
+    std::vector<double> seconds, cycles;
+  };
+  constexpr int warm = 2, counted = 6;
+  const auto run = [&](int threads, Steps& steps) {
+    const ThreadLimit limit(threads);
+    double last = 0;
+    for (int i = 0; i < warm + counted; ++i) {
+      const bench::PeakShare share(threads);
+      const auto begin = std::chrono::steady_clock::now();
+      trainer.step(batch.x, batch.classes);
+      last = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      const bench::Share had = share(1, 1);  // of 1 / (seconds · what these threads could do in one)
+      if (i < warm || had.core < bench::shared_core) continue;
+      steps.seconds.push_back(last);
+      steps.cycles.push_back(1 / (threads * had.peak));
+    }
+    return last;
+  };
+  const auto median = [](std::vector<double> values) {
+    if (values.empty()) return 0.0;
+    std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(values.size() / 2), values.end());
+    return values[values.size() / 2];
+  };
+  Steps one, many;
+  for (auto _ : state) {
+    run(1, one);
+    state.SetIterationTime(run(all, many));
+  }
+  const double shared = median(many.seconds), cycles = median(many.cycles);
+  state.counters["speedup"] = shared > 0 ? median(one.seconds) / shared : 0;
+  state.counters["cycles"] = cycles > 0 ? median(one.cycles) / cycles : 0;
+  state.counters["alone"] = static_cast<double>(std::min(one.seconds.size(), many.seconds.size()));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -133,6 +178,16 @@ int main(int argc, char** argv) {
         added->Args({size, all});
       }
     }
+  if (all > 1)
+    for (const char* name : {"cnn", "dense"})
+      benchmark::RegisterBenchmark((std::string("scaling/") + name).c_str(),
+                                   [name, all](benchmark::State& state) { scale(state, name, all); })
+          ->ArgName("batch")
+          ->Arg(128)
+          ->Arg(256)
+          ->Iterations(60)
+          ->UseManualTime()
+          ->Unit(benchmark::kMicrosecond);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -235,6 +235,8 @@ class Slicer {
         const Node* from = node->inputs()[k].node();
         const bool together = inside && flows_[from].region == flow.region;
         if (!together || (needed_[node] && flow.axis > 0)) needed_[from] = true;
+        if (!together && node->op().only_checks(k) && is_float(node->inputs()[k].dtype()))
+          checked_[key(node->inputs()[k])] = Tensor();
       }
     }
   }
@@ -248,8 +250,11 @@ class Slicer {
     if (node->values()) return;
     std::vector<Tensor> x;
     bool changed = false;
-    for (const Tensor& input : node->inputs()) {
-      x.push_back(outer(input));
+    for (size_t i = 0; i < node->inputs().size(); ++i) {
+      const Tensor& input = node->inputs()[i];
+      const auto finiteness = node->op().only_checks(i) ? checked_.find(key(input)) : checked_.end();
+      const bool known = finiteness != checked_.end() && finiteness->second.defined();
+      x.push_back(known ? finiteness->second : outer(input));
       changed |= !x.back().same(input);
     }
     if (!changed) return;
@@ -362,12 +367,15 @@ class Slicer {
     Region region = region_of(level, rows);
     SliceGraph last;
     if (batch_ % rows != 0) last = region_of(level, batch_ % rows).slice;
-    std::vector<TensorSpec> y;
-    for (const Tensor& output : region.outputs) y.push_back(output.spec());
-    const OpPtr op(new SlicedOp(std::move(region.slice), std::move(last), batch_, region.cut, region.summed));
-    const NodePtr built(new Node(Node::Kind::compute, op, region.inputs, y, SourceLocation()));
+    std::vector<size_t> watched;
+    for (size_t i = 0; i < region.outputs.size(); ++i)
+      if (region.summed[i] && checked_.contains(key(region.outputs[i]))) watched.push_back(i);
+    const OpPtr op(new SlicedOp(std::move(region.slice), std::move(last), batch_, region.cut, region.summed, watched));
+    const NodePtr built(new Node(Node::Kind::compute, op, region.inputs, op->infer({}), SourceLocation()));
     for (size_t i = 0; i < region.outputs.size(); ++i)
       outer_[key(region.outputs[i])] = Tensor(built, static_cast<int>(i));
+    for (size_t i = 0; i < watched.size(); ++i)
+      checked_[key(region.outputs[watched[i]])] = Tensor(built, static_cast<int>(region.outputs.size() + i));
   }
 
   const Graph& graph_;
@@ -378,6 +386,7 @@ class Slicer {
   int levels_ = 0;
   std::vector<bool> worth_;
   TensorMap<Tensor> outer_;
+  TensorMap<Tensor> checked_;  // what is read by checks, and the scalar that tells them as much, where there is one
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -27,6 +28,21 @@ Plan planned(const Graph& graph) {
 }
 
 int64_t row_bytes(const View& view) { return view.shape()[0] == 0 ? 0 : view.spec->bytes() / view.shape()[0]; }
+
+// Whether an element is a NaN or an infinity: its exponent is all ones.
+bool any_special(const TensorSpec& spec, const std::byte* x) {
+  return with_dtype(spec.dtype, [&]<class T>() {
+    uint32_t special = 0;
+    if constexpr (std::is_floating_point_v<T>) {
+      using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+      constexpr Bits exponent = sizeof(T) == 4 ? Bits{0x7f800000u} : static_cast<Bits>(0x7ff0000000000000u);
+      const T* values = reinterpret_cast<const T*>(x);
+      const int64_t n = spec.numel();
+      for (int64_t i = 0; i < n; ++i) special |= (std::bit_cast<Bits>(values[i]) & exponent) == exponent;
+    }
+    return special != 0;
+  });
+}
 
 void add(const TensorSpec& spec, const std::byte* term, std::byte* sum) {
   with_dtype(spec.dtype, [&]<class T>() {
@@ -53,13 +69,15 @@ struct SlicedOp::Layout {
         sums(block * op.groups()) {}
 };
 
-SlicedOp::SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector<char> cut, std::vector<char> summed)
+SlicedOp::SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector<char> cut, std::vector<char> summed,
+                   std::vector<size_t> watched)
     : slice_(std::move(slice)),
       last_(std::move(last)),
       plan_(planned(slice_.graph)),
       batch_(batch),
       cut_(std::move(cut)),
-      summed_(std::move(summed)) {
+      summed_(std::move(summed)),
+      watched_(std::move(watched)) {
   if (last_.rows > 0) last_plan_ = planned(last_.graph);
   arena_bytes_ = std::max(plan_.arena_bytes, last_plan_.arena_bytes);
   for (size_t i = 0; i < summed_.size(); ++i) {
@@ -69,6 +87,7 @@ SlicedOp::SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector
     sum_place_.push_back(sums_bytes_);
     if (summed_[i]) sums_bytes_ += aligned(spec.bytes());
   }
+  for (const size_t i : watched_) outputs_.push_back({outputs_[i].dtype, {}});
   for (const Plan::Step& step : plan_.steps)
     may_fail_ |= step.kind == Plan::Step::Kind::op && step.node->op().may_fail();
 }
@@ -161,16 +180,35 @@ void SlicedOp::add_group(Views y, std::byte* sums) const {
 }
 
 void SlicedOp::add_groups(Views y, std::span<std::byte* const> sums) const {
-  for (size_t i = 0; i < summed_.size() && !sums.empty(); ++i) {
-    if (!summed_[i]) continue;
+  std::atomic<uint32_t> special = 0;  // a bit for each of those watched
+  for (size_t i = 0; i < summed_.size(); ++i) {
+    const size_t watched = static_cast<size_t>(std::find(watched_.begin(), watched_.end(), i) - watched_.begin());
+    const bool watch = watched < watched_.size();
+    if (!summed_[i] || (sums.empty() && !watch)) continue;
     const auto elem = static_cast<int64_t>(size_of(outputs_[i].dtype));
     // Half of a cycle where they are in this core's cache; half of them are in another's.
-    const double cycles = 2.0 * static_cast<double>(sums.size());
+    const double cycles = 2.0 * static_cast<double>(sums.size()) + (watch ? 1 : 0);
     parallel_for(outputs_[i].numel(), grain_among_awake(cycles), [&](int64_t from, int64_t to) {
       constexpr int64_t run = 1024;  // stays in the first-level cache while the groups pass by
       for (int64_t begin = from; begin < to; begin += run) {
         const TensorSpec part{outputs_[i].dtype, {std::min(run, to - begin)}};
         for (std::byte* group : sums) add(part, group + sum_place_[i] + begin * elem, y[i].bytes + begin * elem);
+        if (watch && any_special(part, y[i].bytes + begin * elem))
+          special.fetch_or(1u << watched % 32, std::memory_order_relaxed);
+      }
+    });
+  }
+  for (size_t w = 0; w < watched_.size(); ++w) {
+    const View& sum = y[watched_[w]];
+    with_dtype(sum.dtype(), [&]<class T>() {
+      if constexpr (std::is_floating_point_v<T>) {
+        T found = 0;
+        if (special & (1u << w % 32)) {
+          const T* values = sum.data<T>();
+          for (int64_t i = 0; i < sum.numel() && !std::isnan(found); ++i)
+            if (!std::isfinite(values[i])) found = values[i];
+        }
+        *y[summed_.size() + w].data<T>() = found;
       }
     });
   }

@@ -28,8 +28,11 @@ class SlicedOp final : public Op {
   static constexpr int64_t most_groups = 8;
 
   /// `slice` for all slices but perhaps the last; `last` (no rows: not needed) for the remainder of the batch.
-  /// cut[i]: input i is cut along its first axis. summed[i]: output i is a sum.
-  SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector<char> cut, std::vector<char> summed);
+  /// cut[i]: input i is cut along its first axis. summed[i]: output i is a sum. For each of `watched`, which are sums
+  /// of floats, there is another output behind them: a scalar, 0 where all of the sum is finite, else its NaN or
+  /// infinity.
+  SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector<char> cut, std::vector<char> summed,
+           std::vector<size_t> watched = {});
   ~SlicedOp() override;
 
   std::string_view name() const override { return "sliced"; }
@@ -63,6 +66,7 @@ class SlicedOp final : public Op {
   Plan plan_, last_plan_;
   int64_t batch_;
   std::vector<char> cut_, summed_;
+  std::vector<size_t> watched_;
   std::vector<TensorSpec> outputs_;
   std::vector<int64_t> sum_place_;  // of each summed output within a group's sums, in bytes
   int64_t sums_bytes_ = 0, arena_bytes_ = 0;

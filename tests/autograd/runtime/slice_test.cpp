@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <telaio/nn/networks.hpp>
+#include <telaio/nn/train/check_finite.hpp>
 #include <telaio/nn/train/trainer.hpp>
 #include <telaio/telaio.hpp>
 
@@ -227,6 +228,45 @@ TEST(Slice, AProfileLooksInside) {
   };
   EXPECT_TRUE(has("conv2d_pool"));
   EXPECT_FALSE(has("sliced"));
+}
+
+// A check reads no sum again: whoever adds the groups up says whether all is finite. Same errors as without.
+TEST(Slice, WhoAddsUpTellsTheChecks) {
+  for (const DType dtype : {f32, f64}) {
+    const auto f = [](const Tensor& x) {
+      const Tensor slope = sum(x * x, {0}), other = sum(worked(x), {0});
+      return List{nn::check_finite(sum(tanh(x)), {slope, other}, {"w", "b"}), slope};
+    };
+    const auto message = [&](const Tensor& x) -> std::string {
+      std::string texts[2];
+      for (const bool whole : {false, true}) {
+        try {
+          compile(f, whole ? plain : CompileOptions{})(x);
+        } catch (const Error& error) {
+          texts[whole] = error.what();
+        }
+      }
+      const auto first = [](const std::string& text) { return text.substr(0, text.find('\n')); };
+      EXPECT_EQ(first(texts[0]), first(texts[1]));
+      return texts[0];
+    };
+    const Tensor x = cast(rows(400), dtype);
+    const Cut found = cut(f, x);
+    ASSERT_EQ(found.regions.size(), 1u);
+    for (const Node* node : topological_order(found.graph.roots())) {
+      if (node->op().name() != "check_finite") continue;
+      EXPECT_EQ(node->inputs()[1].rank(), 0);
+      EXPECT_EQ(node->inputs()[2].rank(), 0);
+    }
+    EXPECT_EQ(message(x), "");
+    const Tensor middle = reshape(cast(equal(arange(400), 230), dtype), {400, 1});  // one row of a group in the middle
+    EXPECT_NE(message(x + middle * (dtype == f32 ? 3e19 : 2e154)).find("the gradient of 'w' has an infinity"),
+              std::string::npos);
+    EXPECT_NE(message(x - middle * 1000.0).find("the gradient of 'b' has an infinity"), std::string::npos);
+    // Each group's sum is finite, theirs together is not.
+    EXPECT_NE(message(x * 0.0 + (dtype == f32 ? 1.5e18 : 1e153)).find("the gradient of 'w' has an infinity"),
+              std::string::npos);
+  }
 }
 
 // Two, four or eight threads have as much to do as one another: 1, 2, 4, 8, 16, 24, … slices.
