@@ -58,6 +58,8 @@ struct GemmOperands {
   /// A in memory where its rows are contiguous, to be asked for ahead, and how far apart they are; else null.
   const T* a = nullptr;
   int64_t a_row_stride = 0;
+  /// B in memory where its rows are contiguous, but it is better packed; else null.
+  const T* b_to_pack = nullptr;
 };
 
 /// What locate_a does after a copy in that order: the addresses of the rows, and the step that it returns.

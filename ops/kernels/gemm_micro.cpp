@@ -349,11 +349,12 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   }
   const int64_t tiles = WholeTiles(block.m), whole = tiles * tile_rows;
   const bool one_tile = block.m == tile_rows || (block.m <= half_rows && (block.m & (block.m - 1)) == 0);
+  T* const copies = one_tile && block.b_copy_step == 0 ? nullptr : block.b_copy;
   for (; j < block.n; j += width) {
     const T* b = block.b + j / width * block.b_panel_step;
     Panel<T> panel{.b = b,
                    .row_step = block.b_row_step,
-                   .copy = one_tile ? nullptr : block.b_copy,
+                   .copy = copies == nullptr ? nullptr : copies + j / width * block.b_copy_step,
                    .ahead = j + width < block.n ? b + block.b_panel_step : block.b_after,
                    .few_tiles = tiles < 3};
     const int64_t columns = std::min(width, block.n - j);

@@ -89,6 +89,7 @@ struct BlockProduct {
   int64_t b_panel_step = 0, b_row_step;
   int64_t b_run_gap = 0;  ///< elements of B that are left out behind each run; only without b_copy
   T* b_copy = nullptr;
+  int64_t b_copy_step = 0;
   /// Tile after tile of rows passes by all panels, which lie side by side in the second-level cache, not panel after
   /// panel by all rows: then a tile's rows of A stay in the first-level cache, half the size of a panel.
   bool rows_first = false;

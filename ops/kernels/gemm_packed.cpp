@@ -100,13 +100,11 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
   const auto multiply = [&](int64_t block) {
     const int64_t n0 = block * blocks.columns, columns = std::min(blocks.columns, s.n - n0);
     T* const packed = static_cast<T*>(scratch) + block % at_a_time * blocks.columns * blocks.depth;
+    // Rows of B that lie side by side are packed in passing by the first register tile.
+    const bool in_passing = operands.b_to_pack != nullptr && columns % tile.columns == 0 && s.m > tile.rows;
     for (int64_t k0 = 0; k0 < s.k; k0 += blocks.depth) {
       const int64_t depth = std::min(blocks.depth, s.k - k0);
-      pack_panels<T>(k0, depth, n0, columns, operands.fill_depth, operands.fill_b, packed);
-      const double products = static_cast<double>(tile.rows * columns) * static_cast<double>(depth);
-      const int64_t tiles = divide_up(s.m, tile.rows),
-                    grain = static_cast<int64_t>(gemm_task_products<T> / (4 * products)) + 1;
-      parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
+      const auto multiply_tiles = [&](int64_t begin, int64_t end, bool packs) {
         alignas(64) T a[gemm_block_pitch<T> * gemm_block_depth<T>];
         const T* a_rows[gemm_block_rows];
         T* c_rows[gemm_block_rows];
@@ -128,7 +126,14 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
                                   .c_rows = c_rows,
                                   .c_column = n0,
                                   .accumulate = k0 > 0};
-          if (rows >= tile.rows) {
+          if (packs) {
+            product.b = operands.b_to_pack + k0 * operands.b_row_stride + n0;
+            product.b_panel_step = tile.columns;
+            product.b_row_step = operands.b_row_stride;
+            product.b_copy = packed;
+            product.b_copy_step = depth * tile.columns;
+            product.rows_first = false;
+          } else if (rows >= tile.rows) {
             const T* next = operands.a != nullptr && m0 + rows + tile.rows <= s.m
                                 ? operands.a + (m0 + rows) * operands.a_row_stride + k0
                                 : nullptr;
@@ -137,7 +142,14 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
           if (k0 + depth == s.k) product.epilogue = operands.epilogue;
           multiply_block(product);
         }
-      });
+      };
+      if (in_passing) multiply_tiles(0, 1, true);
+      else pack_panels<T>(k0, depth, n0, columns, operands.fill_depth, operands.fill_b, packed);
+      const double products = static_cast<double>(tile.rows * columns) * static_cast<double>(depth);
+      const int64_t tiles = divide_up(s.m, tile.rows), first = in_passing ? 1 : 0,
+                    grain = static_cast<int64_t>(gemm_task_products<T> / (4 * products)) + 1;
+      parallel_for(tiles - first, grain,
+                   [&](int64_t begin, int64_t end) { multiply_tiles(first + begin, first + end, false); });
     }
   };
   const int64_t all = divide_up(s.n, blocks.columns);

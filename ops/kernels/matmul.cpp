@@ -164,7 +164,8 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   const T* b_rows = b.column_stride == 1 && !packs ? b.data : nullptr;
   gemm<T>(shape,
           {locate_a, factors.in_place() ? gemm_block_rows : gemm_copied_rows, task, b_rows, b.row_stride, fill_b,
-           locate_c, factors.fill_depth(), epilogue, a.column_stride == 1 ? a.data : nullptr, a.row_stride},
+           locate_c, factors.fill_depth(), epilogue, a.column_stride == 1 ? a.data : nullptr, a.row_stride,
+           b.column_stride == 1 ? b.data : nullptr},
           scratch);
 }
 
