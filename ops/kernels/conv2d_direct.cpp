@@ -18,16 +18,19 @@ constexpr int64_t same_lines_bytes = 4096;
 // Positions in a group that are multiplied with the panels of a gradient: one as deep stays in the nearest cache.
 template <class T>
 constexpr int64_t most_positions = 1024 / sizeof(T);
+// The same where padding is left out: twice as deep a panel streams from the second-level cache, and what the products
+// are added to is read and written half as often.
 template <class T>
 constexpr int64_t most_positions_inside = 1600 / sizeof(T);
 constexpr int64_t most_tasks = 64, most_copying_tasks = 16, narrowest_task = 128, most_parts = 16;
-constexpr int64_t most_partial_bytes = 4 << 20;
+constexpr int64_t most_partial_bytes = 5 << 20;
 // Rows of a transposed product that are multiplied with a panel while it is in the nearest cache.
 constexpr int64_t most_transposed_rows = 1280;
 
-// Of a line and of a group of lines where what is padding is left out along x, too: with fewer, the borders make more
-// narrow tiles than they save.
+// Where padding is left out along x, too: of a window, of a line, of an image, and of a group of lines. With fewer, the
+// borders make more narrow tiles than they save.
 constexpr int64_t fewest_channels_inside = 8, fewest_inside = 12, fewest_lines_inside = 8, most_inside = 384;
+constexpr int64_t fewest_channels_of_tap = 32;
 constexpr int64_t most_rows_inside = 2 * most_inside + 2;
 
 int64_t span_of(const WindowAxis& axis, int64_t positions) {
@@ -106,7 +109,7 @@ struct Groups {
   int64_t lines, count;  // of a group, of an image
   int64_t positions;     // lines of an image
   int64_t first_line =
-      0;  // of the second group it is first_line + lines; the first and the last group take what is left
+      0;  // where groups begin; the first one takes the lines before, too, and the last one those behind
 
   // As even as may be, of at most so many positions if a line is no longer.
   template <class T>
@@ -142,10 +145,10 @@ struct Groups {
 
 // Whether most positions see no padding, and a tap has rows for whole register tiles.
 template <class T>
-bool is_mostly_inside(const Windows<T>& w, int64_t n) {
+bool is_mostly_inside_transposed(const Windows<T>& w, int64_t n) {
   if (all_inside(w.x) && all_inside(w.y)) return false;
-  const int64_t inside = positions_inside(w.x).size();
-  return w.channels >= 32 && n > 0 && inside >= fewest_inside && inside * 2 <= most_positions_inside<T>;
+  return w.channels >= fewest_channels_of_tap && n > 0 && positions_inside(w.x).size() >= fewest_inside &&
+         w.x.positions * 2 <= most_positions_inside<T>;
 }
 
 // Whether most positions see no padding, so that the others may be multiplied apart, each with the taps that it has.
@@ -279,26 +282,27 @@ void multiply_inside(const WindowsProduct<T>& p, int64_t image, Range lines, Ran
   T* c_rows[most_rows_inside];
   const int64_t half_lines = lines.size() / 2, half = half_lines * x.size(), half_tile = tile.rows / 2;
   const int64_t first = x_taps.size() == 0 ? 0 : w.x.at(x.begin, x_taps.begin) * w.channels;
-  int64_t row = 0, in_tile = 0, seen = 0;
-  for (int64_t i = 0; i < lines.size(); ++i) {
-    const int64_t y = lines.begin + i;
-    if (i == half_lines) row = std::min(half_tile, half), in_tile = seen = 0;
-    if (i == 2 * half_lines) row = 2 * half;
-    const T* a = w.images + (image * w.y.size + w.y.at(y, 0)) * pitch + first;
-    T* c[2];
-    p.locate_c((image * w.y.positions + y) * w.x.positions + x.begin, std::min<int64_t>(x.size(), 2), c);
-    const int64_t a_step = w.x.position_step * w.channels, c_step = x.size() > 1 ? c[1] - c[0] : 0;
-    T* c_row = c[0];
-    for (int64_t j = 0; j < x.size(); ++j, a += a_step, c_row += c_step) {
-      a_rows[row] = a;
-      c_rows[row++] = c_row;
-      ++seen;
-      if (i < 2 * half_lines && ++in_tile == half_tile) {
-        in_tile = 0;
-        row += i < half_lines ? std::min(half_tile, half - seen + half_tile) : std::min(half_tile, half - seen);
+  // Rows of some lines, `turn` of them side by side, then as many places for the others'.
+  const auto list = [&](Range ys, int64_t row, int64_t turn, bool upper) {
+    int64_t left = ys.size() * x.size(), in_turn = turn;
+    for (int64_t y = ys.begin; y < ys.end; ++y) {
+      const T* a = w.images + (image * w.y.size + w.y.at(y, 0)) * pitch + first;
+      T* c[2];
+      p.locate_c((image * w.y.positions + y) * w.x.positions + x.begin, std::min<int64_t>(x.size(), 2), c);
+      const int64_t a_step = w.x.position_step * w.channels, c_step = x.size() > 1 ? c[1] - c[0] : 0;
+      for (int64_t j = 0; j < x.size(); ++j, ++row) {
+        a_rows[row] = a + j * a_step;
+        c_rows[row] = c[0] + j * c_step;
+        --left;
+        if (--in_turn > 0) continue;
+        row += upper ? turn : std::min(turn, left);
+        in_turn = turn;
       }
     }
-  }
+  };
+  list({lines.begin, lines.begin + half_lines}, 0, half_tile, true);
+  list({lines.begin + half_lines, lines.begin + 2 * half_lines}, std::min(half_tile, half), half_tile, false);
+  list({lines.begin + 2 * half_lines, lines.end}, 2 * half, most_rows_inside, true);
   BlockProduct<T> product{.m = lines.size() * x.size(),
                           .n = columns,
                           .runs = w.y.taps,
@@ -333,7 +337,7 @@ void multiply_group(const WindowsProduct<T>& p, bool mostly_inside, int64_t imag
   if (mostly_inside) {
     const int64_t pitch = x.size * p.windows.channels, steps = y.taps * x.taps * p.windows.channels;
     const char* ahead[Wanted::most_steps];
-    Wanted wanted(p.windows.images + (image * y.size + y.at(group.end, 0) + y.taps - 1) * pitch,
+    Wanted wanted(p.windows.images + (image * y.size + y.at(group.end - 1, y.taps - 1) + 1) * pitch,
                   steps > Wanted::most_steps ? 0 : next_lines * y.position_step * pitch * int64_t{sizeof(T)}, ahead,
                   steps);
     for (Range lines{group.begin, 0}; lines.begin < group.end; lines.begin = lines.end) {
@@ -414,7 +418,7 @@ struct TransposedPlan {
   template <class T>
   static TransposedPlan make(const Windows<T>& w, int64_t images, int64_t n) {
     TransposedPlan plan{};
-    plan.mostly_inside = is_mostly_inside(w, n);
+    plan.mostly_inside = is_mostly_inside_transposed(w, n);
     plan.groups = Groups::make<T>(w, most_positions<T>);
     plan.most_copied_lines = plan.groups.lines;
     if (plan.mostly_inside) plan.groups = Groups::of_lines(w, most_positions_inside<T> / w.x.positions);
@@ -454,7 +458,7 @@ void add_inside(const Windows<T>& w, const Unit<T>& unit, int64_t n, int64_t m0,
   const T* image = w.images + unit.image * w.y.size * pitch;
   const auto bytes = [](int64_t elements) { return elements * static_cast<int64_t>(sizeof(T)); };
   Wanted next_b(unit.b + positions * n, bytes(next_lines * w.x.positions * n), lines[0], positions);
-  Wanted next_lines_of_image(image + (w.y.at(unit.lines.end, 0) + w.y.taps - 1) * pitch,
+  Wanted next_lines_of_image(image + (w.y.at(unit.lines.end - 1, w.y.taps - 1) + 1) * pitch,
                              bytes(next_lines * w.y.position_step * pitch), lines[1], positions);
   for (int64_t n0 = 0; n0 < n; n0 += panel) {
     const int64_t columns = std::min(panel, n - n0);
