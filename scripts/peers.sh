@@ -15,9 +15,11 @@ to FILE. A ratio is the median of those of the rounds, so that what else changes
 LibTorch, OpenBLAS and oneDNN count with the setting in which they were fastest as a median: one thread or all of them,
 images contiguous or channels last, threads that wait for one another actively (the default of OpenMP) or passively
 (GOMP_SPINCOUNT=1000); oneDNN's direct algorithm, or the one that it chooses itself. Telaio counts with the better one
-of one thread and all. OMP_*, GOMP_*, OPENBLAS_CORETYPE and TELAIO_SIMD are taken out of the environment, so that each
-library chooses for itself. Where OpenBLAS, which LibTorch multiplies with, does not know a processor with AVX-512 and
-chooses kernels without, both are also measured with the ones it has (OPENBLAS_CORETYPE=SKYLAKEX).
+of one thread and all. The C library is told to keep freed memory (MALLOC_*): where pages are dear, as on some virtual
+machines, LibTorch's steps are several times slower otherwise, since each begins with fresh memory. OMP_*, GOMP_*,
+OPENBLAS_CORETYPE, MALLOC_* and TELAIO_SIMD are taken out of the environment, so that each library chooses for itself.
+Where OpenBLAS, which LibTorch multiplies with, does not know a processor with AVX-512 and chooses kernels without, both
+are also measured with the ones it has (OPENBLAS_CORETYPE=SKYLAKEX).
 
   --rounds N     11 unless given
   --seconds S    0.1 unless given
@@ -53,7 +55,7 @@ cmake --preset release --log-level=WARNING -DTELAIO_BENCH_PEERS=ON >/dev/null
 cmake --build --preset release --target bench/peers/all -- --quiet
 
 for name in $(compgen -e); do
-  case $name in OMP_* | GOMP_* | OPENBLAS_* | MKL_* | KMP_* | DNNL_* | TELAIO_SIMD) unset "$name"; echo "not set for this: $name" ;; esac
+  case $name in OMP_* | GOMP_* | OPENBLAS_* | MKL_* | KMP_* | DNNL_* | MALLOC_* | TELAIO_SIMD) unset "$name"; echo "not set for this: $name" ;; esac
 done
 
 programs=()
@@ -86,7 +88,8 @@ answer_of() {
 }
 # start PROGRAM THREADS WAITING KERNELS
 start() {
-  local environment=() i=${#tags[@]} input output
+  local environment=(MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=268435456)
+  local i=${#tags[@]} input output
   [[ $3 == active ]] || environment+=(GOMP_SPINCOUNT=1000)
   [[ $4 == own ]] || environment+=("OPENBLAS_CORETYPE=$4")
   mkfifo "$work/in.$i" "$work/out.$i"
