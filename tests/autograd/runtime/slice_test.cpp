@@ -234,7 +234,7 @@ TEST(Slice, AProfileLooksInside) {
 TEST(Slice, WhoAddsUpTellsTheChecks) {
   for (const DType dtype : {f32, f64}) {
     const auto f = [](const Tensor& x) {
-      const Tensor slope = sum(x * x, {0}), other = sum(worked(x), {0});
+      const Tensor slope = sum(x * abs(x), {0}), other = sum(worked(x), {0});
       return List{nn::check_finite(sum(tanh(x)), {slope, other}, {"w", "b"}), slope};
     };
     const auto message = [&](const Tensor& x) -> std::string {
@@ -259,9 +259,14 @@ TEST(Slice, WhoAddsUpTellsTheChecks) {
       EXPECT_EQ(node->inputs()[2].rank(), 0);
     }
     EXPECT_EQ(message(x), "");
-    const Tensor middle = reshape(cast(equal(arange(400), 230), dtype), {400, 1});  // one row of a group in the middle
-    EXPECT_NE(message(x + middle * (dtype == f32 ? 3e19 : 2e154)).find("the gradient of 'w' has an infinity"),
-              std::string::npos);
+    const auto row = [&](int64_t i) { return reshape(cast(equal(arange(400), i), dtype), {400, 1}); };
+    const auto column = [&](int64_t i) { return cast(equal(arange(4096), i), dtype); };
+    const Tensor middle = row(230);  // of a group in the middle
+    const double huge = dtype == f32 ? 3e19 : 2e154;
+    EXPECT_NE(message(x + middle * huge).find("the gradient of 'w' has an infinity"), std::string::npos);
+    // Between two infinities, a NaN counts.
+    const Tensor mixed = row(10) * (column(50) + column(100)) + row(300) * (column(200) - column(100));
+    EXPECT_NE(message(x + mixed * huge).find("the gradient of 'w' has nan"), std::string::npos);
     EXPECT_NE(message(x - middle * 1000.0).find("the gradient of 'b' has an infinity"), std::string::npos);
     // Each group's sum is finite, theirs together is not.
     EXPECT_NE(message(x * 0.0 + (dtype == f32 ? 1.5e18 : 1e153)).find("the gradient of 'w' has an infinity"),
