@@ -29,13 +29,20 @@ std::string to_string(const TensorSpec& spec);
 class Storage : public boost::intrusive_ref_counter<Storage> {
  public:
   static constexpr size_t alignment = 64;
-  explicit Storage(size_t bytes);
+  enum class Use : uint8_t {
+    whole,   ///< all of it is about to be written
+    partly,  ///< perhaps not all: its pages are taken as they are touched, but for those of expect_writes
+  };
+  explicit Storage(size_t bytes, Use use = Use::whole);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
+  /// Bytes [begin, end) are about to be written: asks for their pages all at once. Touched one by one, each costs a
+  /// trap of its own, which takes longer than all that is done to it.
+  void expect_writes(size_t begin, size_t end) const;
 
  private:
   std::byte* data_;

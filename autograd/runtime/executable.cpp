@@ -82,6 +82,35 @@ Executable::Executable(Graph graph, bool concurrent) : graph_(std::move(graph)),
 
 Executable::~Executable() = default;
 
+// Of a new arena all that a run on the threads at hand will write.
+void Executable::expect_writes(const Storage& arena) const {
+  std::vector<std::pair<size_t, size_t>> stretches;
+  const auto add = [&](const Plan::Buffer& buffer, size_t bytes) {
+    if (buffer.home == Home::arena && buffer.place >= 0)
+      stretches.push_back({static_cast<size_t>(buffer.place), static_cast<size_t>(buffer.place) + bytes});
+  };
+  std::vector<char> scratch(plan_.buffers.size());
+  for (const Plan::Step& step : plan_.steps) {
+    if (step.scratch < 0) continue;
+    const auto buffer = static_cast<size_t>(step.scratch);
+    scratch[buffer] = true;
+    const Node& node = *step.node;
+    add(plan_.buffers[buffer], node.op().scratch_in_use(specs_of(node.inputs()), node.outputs(), thread_count()));
+  }
+  for (size_t b = 0; b < plan_.buffers.size(); ++b)
+    if (!scratch[b]) add(plan_.buffers[b], static_cast<size_t>(plan_.buffers[b].bytes));
+  std::sort(stretches.begin(), stretches.end());
+  size_t begin = 0, end = 0;
+  for (const auto& [from, to] : stretches) {
+    if (from > end) {
+      arena.expect_writes(begin, end);
+      begin = from;
+    }
+    end = std::max(end, to);
+  }
+  arena.expect_writes(begin, end);
+}
+
 std::unique_ptr<Executable::Frame> Executable::acquire() const {
   {
     const std::lock_guard lock(mutex_);
@@ -92,7 +121,8 @@ std::unique_ptr<Executable::Frame> Executable::acquire() const {
     }
   }
   auto frame = std::make_unique<Frame>();
-  frame->arena = StoragePtr(new Storage(static_cast<size_t>(plan_.arena_bytes)));
+  frame->arena = StoragePtr(new Storage(static_cast<size_t>(plan_.arena_bytes), Storage::Use::partly));
+  expect_writes(*frame->arena);
   frame->operands.resize(plan_.operands.size());
   for (size_t i = 0; i < plan_.operands.size(); ++i) {
     const Plan::Value& value = plan_.values[static_cast<size_t>(plan_.operands[i])];

@@ -32,6 +32,7 @@ class Executable {
   struct Frame;
   std::vector<Array> run(std::span<const Array> inputs, std::vector<NodePtr>* read, Profile* profile) const;
   void bind_variables(Frame& frame, std::vector<NodePtr>* read) const;
+  void expect_writes(const Storage& arena) const;
   std::unique_ptr<Frame> acquire() const;
   void release(std::unique_ptr<Frame> frame) const;
   void execute(const Frame& frame, int step) const;

@@ -57,16 +57,18 @@ void add(const TensorSpec& spec, const std::byte* term, std::byte* sum) {
 
 }  // namespace
 
-// The memory that one group works in, and where it lies in the scratch.
+// The memory that one group works in, and where it lies in the scratch: sums and blocks by turns, since the first ones
+// are used again and again, and the others only where there are threads for them.
 struct SlicedOp::Layout {
-  int64_t views, terms, block;  // in a block: operands of a slice; a later slice's terms of the sums
-  int64_t sums;                 // behind the blocks
+  int64_t block;         // behind the sums
+  int64_t views, terms;  // in a block: operands of a slice; a later slice's terms of the sums
+  int64_t step;          // from sums to the next ones
   Layout(const SlicedOp& op)
-      : views(aligned(op.arena_bytes_)),
+      : block(op.sums_bytes_),
+        views(aligned(op.arena_bytes_)),
         terms(views + aligned(static_cast<int64_t>(std::max(op.plan_.operands.size(), op.last_plan_.operands.size()) *
                                                    sizeof(View)))),
-        block(terms + op.sums_bytes_),
-        sums(block * op.groups()) {}
+        step(block + terms + (op.slices() > op.groups() ? op.sums_bytes_ : 0)) {}
 };
 
 SlicedOp::SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector<char> cut, std::vector<char> summed,
@@ -103,8 +105,11 @@ std::string SlicedOp::attributes() const {
 
 std::vector<TensorSpec> SlicedOp::infer(Specs) const { return outputs_; }
 
-size_t SlicedOp::scratch_bytes(Specs, Specs) const {
-  return static_cast<size_t>(Layout(*this).sums + sums_bytes_ * (groups() - 1));
+size_t SlicedOp::scratch_bytes(Specs, Specs) const { return static_cast<size_t>(Layout(*this).step * groups()); }
+
+size_t SlicedOp::scratch_in_use(Specs x, Specs y, int threads) const {
+  // A group is done while another one's sums wait to be added.
+  return std::min(static_cast<size_t>(Layout(*this).step * threads + sums_bytes_), scratch_bytes(x, y));
 }
 
 double SlicedOp::flops(Specs, Specs) const {
@@ -215,7 +220,8 @@ void SlicedOp::add_groups(Views y, std::span<std::byte* const> sums) const {
 }
 
 // One run of all groups. They begin in their order, whoever takes them, and their sums are added in that order as they
-// come, so that a few places serve all of them: memory that is touched for the first time costs more than the work on it.
+// come, so that a few places serve all of them: memory that is touched for the first time costs more than the work on
+// it.
 class SlicedOp::Run {
  public:
   Run(const SlicedOp& op, Views x, Views y, void* scratch, Took* took)
@@ -251,8 +257,8 @@ class SlicedOp::Run {
     const int64_t group = begun_.fetch_add(1, std::memory_order_relaxed);
     const int block = take(blocks_);
     // The first group's sums are where the others are added.
-    std::byte* sums = group == 0 ? nullptr : base_ + layout_.sums + take(places_) * op_.sums_bytes_;
-    op_.run_group(x_, y_, base_ + block * layout_.block, sums, group, took_);
+    std::byte* sums = group == 0 ? nullptr : base_ + take(places_) * layout_.step;
+    op_.run_group(x_, y_, base_ + block * layout_.step + layout_.block, sums, group, took_);
     give(blocks_, block);
     hand_in(group, sums);
   }
@@ -270,7 +276,7 @@ class SlicedOp::Run {
       if (std::byte* next = made_[at(added_)]) {
         lock.unlock();
         op_.add_group(y_, next);
-        give(places_, (next - base_ - layout_.sums) / std::max<int64_t>(op_.sums_bytes_, 1));
+        give(places_, (next - base_) / layout_.step);
         lock.lock();
       }
       ++added_;

@@ -40,6 +40,7 @@ class SlicedOp final : public Op {
   std::vector<TensorSpec> infer(Specs x) const override;
   void run(Views x, Views y, void* scratch) const override;
   size_t scratch_bytes(Specs x, Specs y) const override;
+  size_t scratch_in_use(Specs x, Specs y, int threads) const override;
   bool may_fail() const override { return may_fail_; }
   double flops(Specs x, Specs y) const override;
 

@@ -274,6 +274,47 @@ TEST(Slice, WhoAddsUpTellsTheChecks) {
   }
 }
 
+// What is asked for beforehand is what is written: so many threads touch no more of the memory.
+TEST(Slice, TouchesTheMemoryThatItsThreadsNeed) {
+  const ThreadLimit one(1);
+  const Step step("cnn");
+  for (const int64_t batch : {32, 128, 130}) {
+    const List arguments{images(batch), labels(batch)};
+    Graph graph;
+    graph.inputs = {input("x", arguments[0].spec()), input("y", arguments[1].spec())};
+    graph.outputs = step.function()(graph.inputs[0], graph.inputs[1]);
+    graph = slice_batches(fuse_elementwise(fuse(simplify(graph))));
+    for (const Node* node : topological_order(graph.roots())) {
+      if (node->op().name() != "sliced") continue;
+      std::vector<Array> operands;
+      for (const Tensor& x : node->inputs()) {
+        const auto is = [&](const Tensor& argument) { return x.node_ptr() == argument.node_ptr(); };
+        if (is(graph.inputs[0])) operands.push_back(arguments[0].value());
+        else if (is(graph.inputs[1])) operands.push_back(arguments[1].value());
+        else operands.push_back(cast(uniform(x.shape(), random_key(batch, 3), -0.1, 0.1), x.dtype()).value());
+      }
+      const size_t inputs = operands.size();
+      for (const TensorSpec& spec : node->outputs()) operands.emplace_back(spec);
+      std::vector<View> views;
+      for (const Array& array : operands) views.push_back({array.bytes(), &array.spec(), &array.strides()});
+      const auto specs = specs_of(node->inputs());
+      const size_t bytes = node->op().scratch_bytes(specs, node->outputs()),
+                   used = node->op().scratch_in_use(specs, node->outputs(), 1);
+      ASSERT_LT(used, bytes / 2);
+      EXPECT_LE(node->op().scratch_in_use(specs, node->outputs(), 1000), bytes);
+      const Storage scratch(bytes);
+      std::memset(scratch.data(), 0xA5, bytes);
+      node->op().run(std::span(views).first(inputs), std::span(views).subspan(inputs), scratch.data());
+      const auto touched = [&](size_t begin, size_t end) {
+        return std::any_of(scratch.data() + begin, scratch.data() + end,
+                           [](std::byte b) { return b != std::byte{0xA5}; });
+      };
+      EXPECT_TRUE(touched(0, used)) << batch;
+      EXPECT_FALSE(touched(used, bytes)) << batch;
+    }
+  }
+}
+
 // Two, four or eight threads have as much to do as one another: 1, 2, 4, 8, 16, 24, … slices.
 TEST(Slice, SlicesAreAsManyForEachThread) {
   const Step step("cnn");
