@@ -1,6 +1,7 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <exception>
 #include <utility>
 
@@ -96,6 +97,16 @@ class TaskRunner {
 
 void run_tasks(const TaskGraph& tasks, std::atomic<int>* waiting, FunctionRef<void(int)> body) {
   TaskRunner(tasks, waiting, body).run();
+}
+
+int Places::take() {
+  const int thread = tbb::this_task_arena::current_thread_index();
+  const uint32_t own = thread >= 0 && thread < std::min(count_, thread_count()) ? 1u << thread : 0;
+  uint32_t seen = taken_.load(std::memory_order_relaxed), place = 0;
+  do {
+    place = own != 0 && (seen & own) == 0 ? own : ~seen & (seen + 1);
+  } while (!taken_.compare_exchange_weak(seen, seen | place, std::memory_order_acquire));
+  return std::countr_zero(place);
 }
 
 void isolate(FunctionRef<void()> body) {

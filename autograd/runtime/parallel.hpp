@@ -86,6 +86,22 @@ bool others_awake();
 /// on where it is cut.
 inline int64_t grain_here(double cycles) { return others_awake() ? grain_among_awake(cycles) : grain_for(cycles); }
 
+/// Up to 32 places in memory, each for one task at a time. What it held before does not matter, but where it is
+/// matters: a task gets the place that its thread is likely to have had before, whose lines are in this core's cache
+/// and not in another's, else the lowest one that is free.
+class Places {
+ public:
+  static constexpr int64_t most = 32;
+  explicit Places(int64_t count) : count_(static_cast<int>(count)) {}
+  /// One must be free.
+  int take();
+  void give(int place) { taken_.fetch_and(~(1u << place), std::memory_order_release); }
+
+ private:
+  int count_;
+  std::atomic<uint32_t> taken_{0};
+};
+
 /// Tasks 0…n−1 and who waits for whom.
 struct TaskGraph {
   std::vector<int> predecessors;     ///< for each task: how many it waits for

@@ -225,7 +225,9 @@ void SlicedOp::add_groups(Views y, std::span<std::byte* const> sums) const {
 class SlicedOp::Run {
  public:
   Run(const SlicedOp& op, Views x, Views y, void* scratch, Took* took)
-      : op_(op), layout_(op), x_(x), y_(y), base_(static_cast<std::byte*>(scratch)), took_(took) {}
+      : op_(op), layout_(op), x_(x), y_(y), base_(static_cast<std::byte*>(scratch)), took_(took) {
+    static_assert(most_groups <= Places::most);
+  }
 
   void run() {
     const int64_t groups = op_.groups();
@@ -238,28 +240,13 @@ class SlicedOp::Run {
  private:
   static size_t at(int64_t i) { return static_cast<size_t>(i); }
 
-  // Places are taken the lowest first: that one was used last and is in the cache. What it held before does not matter.
-  // After an error none is given back; there are as many as groups.
-  static int take(std::atomic<uint32_t>& taken) {
-    static_assert(most_groups <= 32);
-    uint32_t seen = taken.load(std::memory_order_relaxed);
-    int place = 0;
-    do {
-      place = std::countr_one(seen);
-    } while (!taken.compare_exchange_weak(seen, seen | (1u << place), std::memory_order_acquire));
-    return place;
-  }
-  static void give(std::atomic<uint32_t>& taken, int64_t place) {
-    taken.fetch_and(~(1u << place), std::memory_order_release);
-  }
-
   void run_next() {
     const int64_t group = begun_.fetch_add(1, std::memory_order_relaxed);
-    const int block = take(blocks_);
+    const int block = blocks_.take();
     // The first group's sums are where the others are added.
-    std::byte* sums = group == 0 ? nullptr : base_ + take(places_) * layout_.step;
+    std::byte* sums = group == 0 ? nullptr : base_ + places_.take() * layout_.step;
     op_.run_group(x_, y_, base_ + block * layout_.step + layout_.block, sums, group, took_);
-    give(blocks_, block);
+    blocks_.give(block);
     hand_in(group, sums);
   }
 
@@ -276,7 +263,7 @@ class SlicedOp::Run {
       if (std::byte* next = made_[at(added_)]) {
         lock.unlock();
         op_.add_group(y_, next);
-        give(places_, (next - base_) / layout_.step);
+        places_.give(static_cast<int>((next - base_) / layout_.step));
         lock.lock();
       }
       ++added_;
@@ -290,7 +277,8 @@ class SlicedOp::Run {
   std::byte* base_;
   Took* took_;
   std::atomic<int64_t> begun_{0};
-  std::atomic<uint32_t> blocks_{0}, places_{0};
+  // For each group, since after an error the latter are not given back.
+  Places blocks_{op_.groups()}, places_{op_.groups()};
   std::mutex mutex_;  // guards what follows
   std::array<std::byte*, most_groups> made_{};
   std::array<bool, most_groups> done_{};

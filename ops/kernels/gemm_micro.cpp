@@ -127,9 +127,10 @@ HWY_INLINE bool AreApart(const T* const* rows, int64_t apart) {
 // Whether each row begins an element behind the one before.
 template <int count, class T>
 HWY_INLINE bool AreAdjacent(const T* const* rows) {
+  if (rows[1] != rows[0] + 1) return false;
   bool adjacent = true;
   HWY_UNROLL(16)
-  for (int r = 1; r < count; ++r) adjacent &= rows[r] == rows[0] + r;
+  for (int r = 2; r < count; ++r) adjacent &= rows[r] == rows[0] + r;
   return adjacent;
 }
 
@@ -165,39 +166,26 @@ HWY_NOINLINE void StoreTile(const T* tile, int64_t rows, int64_t width, const Bl
   }
 }
 
-// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
-template <int rows, int vectors, Task task, class T>
-HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const Panel<T>& panel,
-                               T* const* c_rows, int64_t c_column, int64_t columns) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  constexpr int64_t lanes = hn::MaxLanes(d);
+// Three ways to the elements of A; addresses take instructions, too.
+enum class Way { adjacent, apart, anywhere };
 
-  const bool accumulate = block.accumulate;
-  V sum[rows][vectors];
-  const T* row[rows];
-  HWY_UNROLL(16)
-  for (int r = 0; r < rows; ++r) {
-    row[r] = a_rows[r];
-    HWY_UNROLL(4)
-    for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
-  }
-  if (accumulate && task != Task::streaming_beside) {  // it may lie far away
-    HWY_UNROLL(16)
-    for (int r = 0; r < rows; ++r) {
-      prefetch(c_rows[r] + c_column);
-      if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
-    }
-  }
+template <int rows, class T>
+HWY_INLINE Way WayTo(const T* const (&row)[rows], const BlockProduct<T>& block) {
+  constexpr int half = rows > 1 ? rows / 2 : 1;
+  // Few addresses fit in registers, and a short k does not pay for a look at the rows.
+  if (rows <= 8 || block.runs * block.run_length < 32) return Way::anywhere;
+  if (AreAdjacent<rows>(row)) return Way::adjacent;
+  return multiplies_from_memory && AreApart<half>(row, row[rows - half] - row[0]) ? Way::apart : Way::anywhere;
+}
+
+// Adds the products of a tile's rows and a panel to its sums.
+template <Way way, int rows, int vectors, class T, class Reader, class V>
+HWY_INLINE void AddProducts(const BlockProduct<T>& block, const T* const (&row)[rows], Reader& reader,
+                            V (&sum)[rows][vectors]) {
   const int64_t runs = block.runs, length = block.run_length, step = block.a_step, run_step = block.a_run_step;
   const int64_t gap = block.b_run_gap;
-  PanelReader<vectors, task, T> reader(panel, block.b_row_step);
   V b_row[vectors];
-  // Three ways to the elements of A; addresses take instructions, too. A short k does not pay for a look at the rows.
-  const bool is_long = rows >= 8 && runs * length >= 32;
-  constexpr int half = rows > 1 ? rows / 2 : 1;
-  const int64_t apart = row[rows - half] - row[0];
-  if (is_long && AreAdjacent<rows>(row)) {
+  if constexpr (way == Way::adjacent) {
     for (int64_t run = 0; run < runs; ++run) {
       const T* a = row[0] + run * run_step;
       for (int64_t p = length; p > 0; --p, a += step) {
@@ -214,7 +202,9 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       }
       reader.EndRun(gap);
     }
-  } else if (multiplies_from_memory && is_long && AreApart<half>(row, apart)) {
+  } else if constexpr (way == Way::apart) {
+    constexpr int half = rows > 1 ? rows / 2 : 1;
+    const int64_t apart = row[rows - half] - row[0];
     for (int64_t run = 0; run < runs; ++run) {
       const T* upper[half];
       HWY_UNROLL(8)
@@ -241,7 +231,14 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
       reader.EndRun(gap);
     }
   }
+}
 
+// A tile's sums, of which `columns` elements are stored.
+template <int rows, int vectors, class T, class V>
+HWY_INLINE void StoreSums(const BlockProduct<T>& block, V (&sum)[rows][vectors], T* const* c_rows, int64_t c_column,
+                          int64_t columns) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t lanes = hn::MaxLanes(d);
   if (columns == vectors * lanes && !block.epilogue.any()) {
     const auto each = [&](auto&& body) HWY_ATTR {
       HWY_UNROLL(16)
@@ -250,7 +247,7 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
         for (int v = 0; v < vectors; ++v) body(sum[r][v], c_rows[r] + c_column + v * lanes);
       }
     };
-    if (accumulate) each([&](V& x, const T* c) HWY_ATTR { x = hn::Add(hn::LoadU(d, c), x); });
+    if (block.accumulate) each([&](V& x, const T* c) HWY_ATTR { x = hn::Add(hn::LoadU(d, c), x); });
     each([&](V& x, T* c) HWY_ATTR { hn::StoreU(x, d, c); });
     return;
   }
@@ -261,6 +258,85 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     for (int v = 0; v < vectors; ++v) hn::Store(sum[r][v], d, tile[r] + v * lanes);
   }
   StoreTile(tile[0], rows, vectors * lanes, block, c_rows, c_column, columns);
+}
+
+template <int rows, int vectors, class T, class V>
+HWY_INLINE void Clear(V (&sum)[rows][vectors]) {
+  HWY_UNROLL(16)
+  for (int r = 0; r < rows; ++r) {
+    HWY_UNROLL(4)
+    for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(hn::ScalableTag<T>());
+  }
+}
+
+// One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
+template <int rows, int vectors, Task task, class T>
+HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const Panel<T>& panel,
+                               T* const* c_rows, int64_t c_column, int64_t columns) {
+  using V = hn::Vec<hn::ScalableTag<T>>;
+  constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  V sum[rows][vectors];
+  const T* row[rows];
+  HWY_UNROLL(16)
+  for (int r = 0; r < rows; ++r) row[r] = a_rows[r];
+  Clear<rows, vectors, T>(sum);
+  if (block.accumulate) {  // it may lie far away
+    HWY_UNROLL(16)
+    for (int r = 0; r < rows; ++r) {
+      prefetch(c_rows[r] + c_column);
+      if (vectors > 1) prefetch(c_rows[r] + c_column + std::min(lanes, columns - 1));
+    }
+  }
+  PanelReader<vectors, task, T> reader(panel, block.b_row_step);
+  switch (WayTo(row, block)) {
+    case Way::adjacent:
+      AddProducts<Way::adjacent>(block, row, reader, sum);
+      break;
+    case Way::apart:
+      AddProducts<Way::apart>(block, row, reader, sum);
+      break;
+    case Way::anywhere:
+      AddProducts<Way::anywhere>(block, row, reader, sum);
+      break;
+  }
+  StoreSums(block, sum, c_rows, c_column, columns);
+}
+
+// Whole register tiles of the same rows, side by side: `panels` of them from panel `first` on. What is known of the
+// rows is found once; between one tile's last multiply-add and the next one's first, every instruction counts.
+template <Way way, Task task, class T>
+HWY_INLINE void MultiplyPanelsThisWay(const BlockProduct<T>& block, const T* const (&row)[tile_rows], T* const* c_rows,
+                                      int64_t first, int64_t panels, int64_t beside_offset) {
+  constexpr int64_t width = tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+  Panel<T> panel{.b = block.b + first * block.b_panel_step,
+                 .row_step = block.b_row_step,
+                 .beside = block.beside.lines,
+                 .beside_offset = beside_offset};
+  int64_t column = block.c_column + first * width;
+  for (; panels > 0; --panels, column += width) {
+    hn::Vec<hn::ScalableTag<T>> sum[tile_rows][tile_vectors];
+    Clear<tile_rows, tile_vectors, T>(sum);
+    PanelReader<tile_vectors, task, T> reader(panel, 0);
+    AddProducts<way>(block, row, reader, sum);
+    StoreSums(block, sum, c_rows, column, width);
+    panel.b += block.b_panel_step;
+    panel.beside_offset += block.beside.tile_step;
+  }
+}
+template <Task task, class T>
+HWY_NOINLINE void MultiplyPanels(const BlockProduct<T>& block, const T* const* a_rows, T* const* c_rows, int64_t first,
+                                 int64_t panels, int64_t beside_offset) {
+  const T* row[tile_rows];
+  HWY_UNROLL(16)
+  for (int r = 0; r < tile_rows; ++r) row[r] = a_rows[r];
+  switch (WayTo(row, block)) {
+    case Way::adjacent:
+      return MultiplyPanelsThisWay<Way::adjacent, task>(block, row, c_rows, first, panels, beside_offset);
+    case Way::apart:
+      return MultiplyPanelsThisWay<Way::apart, task>(block, row, c_rows, first, panels, beside_offset);
+    case Way::anywhere:
+      return MultiplyPanelsThisWay<Way::anywhere, task>(block, row, c_rows, first, panels, beside_offset);
+  }
 }
 
 // Rows that are left over by whole tiles are cut into tiles of half the size and below, which take somewhat longer a
@@ -308,21 +384,24 @@ void MultiplyRows(const BlockProduct<T>& block, int64_t end, Panel<T>& panel, in
 template <int rows, class T>
 void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>()), width = tile_vectors * lanes;
-  constexpr Task task = rows == tile_rows ? Task::streaming : Task::other;
   int64_t asked = 0;
   for (; i + rows <= end; i += rows) {
-    for (int64_t j = 0; j < block.n; j += width) {
-      const Panel<T> panel{.b = block.b + j / width * block.b_panel_step,
-                           .row_step = block.b_row_step,
-                           .beside = block.beside.lines,
-                           .beside_offset = block.beside.offset + asked * block.beside.tile_step};
+    int64_t j = 0;
+    if constexpr (rows == tile_rows) {
+      const int64_t whole = block.n / width, asking = std::min(whole, block.beside.tiles - asked);
+      const int64_t offset = block.beside.offset + asked * block.beside.tile_step;
+      if (asking > 0)
+        MultiplyPanels<Task::streaming_beside>(block, block.a_rows + i, block.c_rows + i, 0, asking, offset);
+      if (asking < whole)
+        MultiplyPanels<Task::streaming>(block, block.a_rows + i, block.c_rows + i, asking, whole - asking, 0);
+      asked += asking;
+      j = whole * width;
+    }
+    for (; j < block.n; j += width) {
+      const Panel<T> panel{.b = block.b + j / width * block.b_panel_step, .row_step = block.b_row_step};
       const int64_t columns = std::min(width, block.n - j);
-      auto tile = columns > lanes ? MultiplyTile<rows, tile_vectors, task, T> : MultiplyTile<rows, 1, Task::other, T>;
-      if constexpr (rows == tile_rows && lanes > 1)
-        if (columns > lanes && asked < block.beside.tiles) {
-          tile = MultiplyTile<rows, tile_vectors, Task::streaming_beside, T>;
-          ++asked;
-        }
+      const auto tile =
+          columns > lanes ? MultiplyTile<rows, tile_vectors, Task::other, T> : MultiplyTile<rows, 1, Task::other, T>;
       tile(block, block.a_rows + i, panel, block.c_rows + i, block.c_column + j, columns);
     }
   }

@@ -57,7 +57,8 @@ Beside list_next(const BlockProduct<T>& product, const T* next, int64_t row_stri
   const int64_t piece = std::max(width, k * element - (panels - 1) * width);
   for (int64_t i = 0; i < tile.rows && next != nullptr; ++i) list(next + i * row_stride, piece);
   if (count == 0) return {};
-  std::fill(lines + count, lines + k, lines[count - 1]);
+  // As many for each row of tiles but the last: behind them may be whatever was asked for before.
+  if (lines[k - 1] == nullptr) std::fill(lines + count, lines + k, lines[count - 1]);
   return {.lines = lines, .tile_step = width, .tiles = panels};
 }
 
@@ -96,10 +97,13 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
   const Blocks<T> blocks(s, std::clamp(s.n / thread_count(), own_columns, most_columns));
   const MicroTile tile = micro_tile<T>();
   const int64_t tiles_at_a_time = operands.a != nullptr ? row_tiles_at_a_time : column_tiles_at_a_time;
-  const int64_t at_a_time = most_columns / blocks.columns;
+  const int64_t all = divide_up(s.n, blocks.columns),
+                at_a_time = std::min({all, most_columns / blocks.columns, Places::most});
+  Places places(at_a_time);
   const auto multiply = [&](int64_t block) {
     const int64_t n0 = block * blocks.columns, columns = std::min(blocks.columns, s.n - n0);
-    T* const packed = static_cast<T*>(scratch) + block % at_a_time * blocks.columns * blocks.depth;
+    const int place = places.take();
+    T* const packed = static_cast<T*>(scratch) + place * blocks.columns * blocks.depth;
     // Rows of B that lie side by side are packed in passing by the first register tile.
     const bool in_passing = operands.b_to_pack != nullptr && columns % tile.columns == 0 && s.m > tile.rows;
     for (int64_t k0 = 0; k0 < s.k; k0 += blocks.depth) {
@@ -109,6 +113,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
         const T* a_rows[gemm_block_rows];
         T* c_rows[gemm_block_rows];
         const char* lines[gemm_block_depth<T>];
+        lines[depth - 1] = nullptr;
         for (int64_t i = begin; i < end; i += tiles_at_a_time) {
           const int64_t m0 = i * tile.rows;
           const int64_t rows = std::min(std::min(tiles_at_a_time, end - i) * tile.rows, s.m - m0);
@@ -151,8 +156,8 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
       parallel_for(tiles - first, grain,
                    [&](int64_t begin, int64_t end) { multiply_tiles(first + begin, first + end, false); });
     }
+    places.give(place);
   };
-  const int64_t all = divide_up(s.n, blocks.columns);
   for (int64_t first = 0; first < all; first += at_a_time)
     parallel_for(std::min(at_a_time, all - first), 1, [&](int64_t begin, int64_t end) {
       for (int64_t block = first + begin; block < first + end; ++block) multiply(block);

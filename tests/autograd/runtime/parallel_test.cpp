@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -168,6 +169,42 @@ TEST_P(BackgroundOnThreads, DroppedWorkTouchesNothingAfterwards) {
     EXPECT_LE(value->load(), 1);
     value.reset();
   }
+}
+
+// No place is given to two tasks at a time, none beyond those that there are, and a thread finds its own again.
+TEST(Places, EachIsForOneAtATime) {
+  for (const int threads : {1, 2, 8}) {
+    const ThreadLimit limit(threads);
+    for (const int64_t count : {int64_t{8}, Places::most}) {
+      Places places(count);
+      std::vector<std::atomic<int>> users(static_cast<size_t>(count));
+      std::atomic<int> wrong = 0;
+      parallel_for(2000, 1, [&](int64_t, int64_t) {
+        const int place = places.take();
+        if (place < 0 || place >= count || users[static_cast<size_t>(place)]++ != 0) {
+          ++wrong;
+          return;
+        }
+        std::this_thread::yield();
+        --users[static_cast<size_t>(place)];
+        places.give(place);
+      });
+      EXPECT_EQ(wrong, 0) << threads << " threads, " << count << " places";
+    }
+  }
+}
+
+TEST(Places, AllOfThemCanBeTaken) {
+  Places places(5);
+  std::set<int> taken;
+  for (int i = 0; i < 5; ++i) taken.insert(places.take());
+  EXPECT_EQ(taken, (std::set<int>{0, 1, 2, 3, 4}));
+  places.give(3);
+  EXPECT_EQ(places.take(), 3);
+  for (int place = 0; place < 5; ++place) places.give(place);
+  const int own = places.take();
+  places.give(own);
+  EXPECT_EQ(places.take(), own);
 }
 
 }  // namespace
