@@ -146,6 +146,7 @@ void multiply_block_in_place(BlockProduct<T> product) {
   product.b_panel_step = width;
   product.b_copy = stride == width || k * stride <= near_elements<T> ? nullptr : panel;
   product.n = whole;
+  product.rows_first = product.b_copy == nullptr && product.m > 1;  // nothing to copy, and all is near
   if (whole != n) product.b_after = nullptr;
   multiply_block(product);
   if (whole == n) return;
@@ -156,6 +157,7 @@ void multiply_block_in_place(BlockProduct<T> product) {
   product.b_row_step = width;
   product.b_copy = nullptr;
   product.c_column += whole;
+  product.rows_first = false;
   multiply_block(product);
 }
 

@@ -2,6 +2,7 @@
 #include <telaio/ops/kernels/simd_target.hpp>
 
 #include <algorithm>
+#include <array>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "telaio/ops/kernels/gemm_micro.cpp"
@@ -269,13 +270,25 @@ HWY_INLINE void Clear(V (&sum)[rows][vectors]) {
   }
 }
 
+template <int rows, int vectors, class T, class Reader, class V>
+HWY_INLINE void AddProducts(Way way, const BlockProduct<T>& block, const T* const (&row)[rows], Reader& reader,
+                            V (&sum)[rows][vectors]) {
+  switch (way) {
+    case Way::adjacent:
+      return AddProducts<Way::adjacent>(block, row, reader, sum);
+    case Way::apart:
+      return AddProducts<Way::apart>(block, row, reader, sum);
+    case Way::anywhere:
+      return AddProducts<Way::anywhere>(block, row, reader, sum);
+  }
+}
+
 // One register tile of C: `rows` rows, `vectors` vectors wide, of which `columns` elements are stored.
 template <int rows, int vectors, Task task, class T>
 HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_rows, const Panel<T>& panel,
                                T* const* c_rows, int64_t c_column, int64_t columns) {
-  using V = hn::Vec<hn::ScalableTag<T>>;
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
-  V sum[rows][vectors];
+  hn::Vec<hn::ScalableTag<T>> sum[rows][vectors];
   const T* row[rows];
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) row[r] = a_rows[r];
@@ -288,26 +301,20 @@ HWY_NOINLINE void MultiplyTile(const BlockProduct<T>& block, const T* const* a_r
     }
   }
   PanelReader<vectors, task, T> reader(panel, block.b_row_step);
-  switch (WayTo(row, block)) {
-    case Way::adjacent:
-      AddProducts<Way::adjacent>(block, row, reader, sum);
-      break;
-    case Way::apart:
-      AddProducts<Way::apart>(block, row, reader, sum);
-      break;
-    case Way::anywhere:
-      AddProducts<Way::anywhere>(block, row, reader, sum);
-      break;
-  }
+  AddProducts(WayTo(row, block), block, row, reader, sum);
   StoreSums(block, sum, c_rows, c_column, columns);
 }
 
 // Whole register tiles of the same rows, side by side: `panels` of them from panel `first` on. What is known of the
-// rows is found once; between one tile's last multiply-add and the next one's first, every instruction counts.
-template <Way way, Task task, class T>
-HWY_INLINE void MultiplyPanelsThisWay(const BlockProduct<T>& block, const T* const (&row)[tile_rows], T* const* c_rows,
-                                      int64_t first, int64_t panels, int64_t beside_offset) {
+// rows is found once: between one tile's last multiply-add and the next one's first, every instruction counts.
+template <Task task, class T>
+HWY_NOINLINE void MultiplyPanels(const BlockProduct<T>& block, const T* const* a_rows, T* const* c_rows, int64_t first,
+                                 int64_t panels, int64_t beside_offset) {
   constexpr int64_t width = tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+  const T* row[tile_rows];
+  HWY_UNROLL(16)
+  for (int r = 0; r < tile_rows; ++r) row[r] = a_rows[r];
+  const Way way = WayTo(row, block);
   Panel<T> panel{.b = block.b + first * block.b_panel_step,
                  .row_step = block.b_row_step,
                  .beside = block.beside.lines,
@@ -317,32 +324,17 @@ HWY_INLINE void MultiplyPanelsThisWay(const BlockProduct<T>& block, const T* con
     hn::Vec<hn::ScalableTag<T>> sum[tile_rows][tile_vectors];
     Clear<tile_rows, tile_vectors, T>(sum);
     PanelReader<tile_vectors, task, T> reader(panel, 0);
-    AddProducts<way>(block, row, reader, sum);
+    AddProducts(way, block, row, reader, sum);
     StoreSums(block, sum, c_rows, column, width);
     panel.b += block.b_panel_step;
     panel.beside_offset += block.beside.tile_step;
-  }
-}
-template <Task task, class T>
-HWY_NOINLINE void MultiplyPanels(const BlockProduct<T>& block, const T* const* a_rows, T* const* c_rows, int64_t first,
-                                 int64_t panels, int64_t beside_offset) {
-  const T* row[tile_rows];
-  HWY_UNROLL(16)
-  for (int r = 0; r < tile_rows; ++r) row[r] = a_rows[r];
-  switch (WayTo(row, block)) {
-    case Way::adjacent:
-      return MultiplyPanelsThisWay<Way::adjacent, task>(block, row, c_rows, first, panels, beside_offset);
-    case Way::apart:
-      return MultiplyPanelsThisWay<Way::apart, task>(block, row, c_rows, first, panels, beside_offset);
-    case Way::anywhere:
-      return MultiplyPanelsThisWay<Way::anywhere, task>(block, row, c_rows, first, panels, beside_offset);
   }
 }
 
 // Rows that are left over by whole tiles are cut into tiles of half the size and below, which take somewhat longer a
 // row. So that none is computed in vain, m rows are cut into `whole` whole tiles and the rest in the cheapest way.
 constexpr int half_rows = tile_rows > 8 ? 8 : tile_rows > 4 ? 4 : tile_rows / 2;
-int64_t WholeTiles(int64_t m) {
+constexpr int64_t CheapestWhole(int64_t m) {
   // About cycles for each step along k; a sum is ready for the next addition after four.
   const auto cost = [](int64_t rows) { return std::max<int64_t>(2 * rows, 8) + 3; };
   int64_t best = 0, least = -1;
@@ -353,6 +345,17 @@ int64_t WholeTiles(int64_t m) {
   }
   return best;
 }
+// Of so many rows or more, those tiles that are not whole follow from the remainder.
+constexpr int64_t known_rows = (half_rows + 1) * tile_rows;
+constexpr auto cheapest_whole = [] {
+  std::array<uint8_t, known_rows + tile_rows> whole{};
+  for (size_t m = 0; m < whole.size(); ++m) whole[m] = static_cast<uint8_t>(CheapestWhole(static_cast<int64_t>(m)));
+  return whole;
+}();
+int64_t WholeTiles(int64_t m) {
+  const int64_t more = std::max<int64_t>(m - known_rows, 0) / tile_rows;
+  return more + cheapest_whole[static_cast<size_t>(m - more * tile_rows)];
+}
 
 // One panel of B against all rows of the block.
 template <int rows, int vectors, class T>
@@ -360,7 +363,8 @@ void MultiplyRows(const BlockProduct<T>& block, int64_t end, Panel<T>& panel, in
                   int64_t i) {
   for (; i + rows <= end; i += rows) {
     auto tile = MultiplyTile<rows, vectors, Task::other, T>;
-    if (i == 0) tile = MultiplyTile<rows, vectors, Task::first, T>;
+    if (i == 0 && (panel.copy != nullptr || (panel.few_tiles && panel.ahead != nullptr)))
+      tile = MultiplyTile<rows, vectors, Task::first, T>;
     bool asks = false;
     if constexpr (rows == tile_rows && vectors == tile_vectors) {
       asks = !panel.few_tiles && panel.ahead != nullptr && i > 0 && i <= 2 * rows;
