@@ -11,8 +11,10 @@ namespace {
 // Rows of a register tile that are a multiple of this apart share a few lines of the first-level cache.
 constexpr int64_t same_lines_bytes = 4096;
 constexpr int64_t narrowest_task = 128;
-// Of a window and of an image, to leave out the padding along lines.
-constexpr int64_t fewest_channels_inside = 8, fewest_lines_inside = 8;
+// Of a window and of an image, to leave out the padding along lines: with fewer positions inside, the borders make more
+// narrow tiles than they save.
+constexpr int64_t fewest_channels_inside = 8, many_channels = 32, fewest_inside = 12, fewest_inside_many = 8,
+                  fewest_lines_inside = 8;
 constexpr int64_t most_rows_inside = 2 * most_inside + 2;
 
 // Whether most positions see no padding, so that the others may be multiplied apart, each with the taps that it has.
@@ -22,7 +24,8 @@ bool is_mostly_inside(const WindowsProduct<T>& p) {
   if (w.channels < fewest_channels_inside || is_narrow<T>(p.n, window_line(w))) return false;
   if (!p.skip_padding && (!all_inside(w.x) || !all_inside(w.y))) return false;
   const int64_t inside = positions_inside(w.x).size();
-  return inside >= fewest_inside && inside <= most_inside && positions_inside(w.y).size() >= fewest_lines_inside;
+  const int64_t fewest = w.channels >= many_channels ? fewest_inside_many : fewest_inside;
+  return inside >= fewest && inside <= most_inside && positions_inside(w.y).size() >= fewest_lines_inside;
 }
 
 // Some positions of an image whose windows all have the taps [first_tap, end_tap) along y.

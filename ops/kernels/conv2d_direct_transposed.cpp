@@ -18,7 +18,8 @@ constexpr int64_t most_copying_tasks = 16, most_parts = 16;
 constexpr int64_t most_partial_bytes = 5 << 20;
 // Rows of the product that are multiplied with a panel while it is in the nearest cache.
 constexpr int64_t most_transposed_rows = 1280;
-constexpr int64_t fewest_channels_of_tap = 32;
+// To leave out the padding along lines.
+constexpr int64_t fewest_channels_of_tap = 32, fewest_inside = 2;
 
 // Whether most positions see no padding, and a tap has rows for whole register tiles.
 template <class T>

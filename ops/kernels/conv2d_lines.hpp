@@ -18,9 +18,8 @@ inline constexpr int64_t room_elements = 160 * 1024 / sizeof(T);
 
 // The most tasks that a convolution is cut into.
 inline constexpr int64_t most_tasks = 64;
-// Where padding is left out along a line, too: of a line, and of a group of lines. With fewer, the borders make more
-// narrow tiles than they save.
-inline constexpr int64_t fewest_inside = 12, most_inside = 384;
+// The most positions of a group of lines where padding is left out along a line, too.
+inline constexpr int64_t most_inside = 384;
 
 inline int64_t span_of(const WindowAxis& axis, int64_t positions) {
   return (positions - 1) * axis.position_step + (axis.taps - 1) * axis.tap_step + 1;
