@@ -24,7 +24,6 @@ Storage::~Storage() { ::operator delete(data_, std::align_val_t(alignment)); }
 
 void Storage::expect_writes([[maybe_unused]] size_t begin, [[maybe_unused]] size_t end) const {
 #ifdef MADV_POPULATE_WRITE
-  constexpr size_t worth_asking = 32 << 10;
   if (end - begin < worth_asking) return;
   static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto address = reinterpret_cast<uintptr_t>(data_);

@@ -41,8 +41,9 @@ class Storage : public boost::intrusive_ref_counter<Storage> {
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
   /// Bytes [begin, end) are about to be written: asks for their pages all at once. Touched one by one, each costs a
-  /// trap of its own, which takes longer than all that is done to it.
+  /// trap of its own, which takes longer than all that is done to it. Fewer bytes than worth_asking are left alone.
   void expect_writes(size_t begin, size_t end) const;
+  static constexpr size_t worth_asking = 32 << 10;
 
  private:
   std::byte* data_;

@@ -109,8 +109,8 @@ class Op : public boost::intrusive_ref_counter<Op> {
   /// may_fail() true: throws Error with one line.
   virtual void run(Views x, Views y, void* scratch) const = 0;
   virtual size_t scratch_bytes(Specs, Specs) const { return 0; }
-  /// How much of the scratch, from its beginning, is certainly written where so many threads run the op.
-  virtual size_t scratch_in_use(Specs x, Specs y, int) const { return scratch_bytes(x, y); }
+  /// How much of the scratch, from its beginning, so many threads use: its pages are asked for before the first run.
+  virtual size_t scratch_in_use(Specs x, Specs y, int /*threads*/) const { return scratch_bytes(x, y); }
   virtual bool takes_strides(size_t /*input*/) const { return false; }
   virtual bool may_fail() const { return false; }
   /// Whether y[output] may occupy the memory of x[input], where that is contiguous and of the same size.

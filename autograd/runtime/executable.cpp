@@ -84,6 +84,7 @@ Executable::~Executable() = default;
 
 // Of a new arena all that a run on the threads at hand will write.
 void Executable::expect_writes(const Storage& arena) const {
+  if (arena.bytes() < Storage::worth_asking) return;
   std::vector<std::pair<size_t, size_t>> stretches;
   const auto add = [&](const Plan::Buffer& buffer, size_t bytes) {
     if (buffer.home == Home::arena && buffer.place >= 0)

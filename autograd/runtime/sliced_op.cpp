@@ -220,8 +220,7 @@ void SlicedOp::add_groups(Views y, std::span<std::byte* const> sums) const {
 }
 
 // One run of all groups. They begin in their order, whoever takes them, and their sums are added in that order as they
-// come, so that a few places serve all of them: memory that is touched for the first time costs more than the work on
-// it.
+// come, so that a few places serve all of them: to touch memory for the first time costs more than to work on it.
 class SlicedOp::Run {
  public:
   Run(const SlicedOp& op, Views x, Views y, void* scratch, Took* took)

@@ -57,8 +57,7 @@ Beside list_next(const BlockProduct<T>& product, const T* next, int64_t row_stri
   const int64_t piece = std::max(width, k * element - (panels - 1) * width);
   for (int64_t i = 0; i < tile.rows && next != nullptr; ++i) list(next + i * row_stride, piece);
   if (count == 0) return {};
-  // As many for each row of tiles but the last: behind them may be whatever was asked for before.
-  if (lines[k - 1] == nullptr) std::fill(lines + count, lines + k, lines[count - 1]);
+  std::fill(lines + count, lines + k, lines[count - 1]);
   return {.lines = lines, .tile_step = width, .tiles = panels};
 }
 
@@ -113,7 +112,6 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
         const T* a_rows[gemm_block_rows];
         T* c_rows[gemm_block_rows];
         const char* lines[gemm_block_depth<T>];
-        lines[depth - 1] = nullptr;
         for (int64_t i = begin; i < end; i += tiles_at_a_time) {
           const int64_t m0 = i * tile.rows;
           const int64_t rows = std::min(std::min(tiles_at_a_time, end - i) * tile.rows, s.m - m0);

@@ -1,6 +1,7 @@
 // Memory whose pages are asked for before they are written.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -39,6 +40,12 @@ bool kernel_knows() {
 #endif
 }
 
+// Where the machine gives out huge pages unasked, a single touch brings hundreds of pages: not while it lives.
+struct NoHugePages {
+  NoHugePages() { prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); }
+  ~NoHugePages() { prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0); }
+};
+
 TEST(Storage, WhatIsAboutToBeWrittenIsThere) {
   if (!kernel_knows()) GTEST_SKIP() << "this kernel cannot be asked for pages";
   const Storage storage(64 * megabyte);  // larger than what the allocator keeps
@@ -47,6 +54,7 @@ TEST(Storage, WhatIsAboutToBeWrittenIsThere) {
 }
 
 TEST(Storage, WhatIsPerhapsNotWrittenIsTakenWhenItIs) {
+  const NoHugePages none;
   const Storage storage(64 * megabyte, Storage::Use::partly);
   EXPECT_LE(Pages(storage).resident, 1u);  // of the allocator
   if (!kernel_knows()) GTEST_SKIP() << "this kernel cannot be asked for pages";
