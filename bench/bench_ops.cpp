@@ -167,18 +167,33 @@ void replay(benchmark::State& state, const Case& one) {
   state.SetItemsProcessed(state.iterations() * spec.numel());
 }
 
+// What a share of the peak is a share of: by the same measure, multiply-adds on registers alone.
+void multiply_adds(benchmark::State& state) {
+  const auto threads = static_cast<int>(state.range(0));
+  const ThreadLimit limit(threads);
+  double flops = 0;
+  const bench::PeakShare share(threads);
+  for (auto _ : state) flops = bench::multiply_add(threads);
+  const bench::Share had = share(flops, state.iterations());
+  state.counters["core"] = had.core;
+  state.counters["peak"] = had.peak;
+  state.counters["FLOP/s"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const int all = std::max(2, static_cast<int>(std::thread::hardware_concurrency()));
-  for (const Case& one : cases()) {
-    benchmark::RegisterBenchmark(("BM_" + one.name).c_str(), [one](benchmark::State& state) { replay(state, one); })
+  const auto add = [&](const std::string& name, auto run) {
+    benchmark::RegisterBenchmark(("BM_" + name).c_str(), run)
         ->ArgName("threads")
         ->Arg(1)
         ->Arg(all)
         ->UseRealTime()
         ->Unit(benchmark::kMicrosecond);
-  }
+  };
+  add("multiply_adds", multiply_adds);
+  for (const Case& one : cases()) add(one.name, [one](benchmark::State& state) { replay(state, one); });
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

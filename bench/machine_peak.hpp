@@ -9,13 +9,17 @@ namespace telaio::bench {
 
 /// Multiplications and additions a second, in f32, of `threads` threads that do nothing but fused multiply-adds on
 /// registers, with the instruction set that the kernels use (TELAIO_SIMD), each on a core of its own: the most that was
-/// seen so far.
+/// seen so far in some ten microseconds, less what interrupts take of a longer time.
 double peak_flops(int threads);
+
+/// Does nothing else on so many threads, for about a millisecond, and returns how many it did: what is measured as a
+/// benchmark is must have a share of about 1.
+double multiply_add(int threads);
 
 /// What a benchmark's loop had of its machine. Plain numbers, which Google Benchmark has no counter for.
 struct Share {
   /// Of the operations that its threads do in the same time when they only multiply and add: their best rate right
-  /// before the loop and right after.
+  /// before the loop and right after, less what interrupts take of a longer time.
   double peak;
   /// Of the instructions that a core can begin, what a thread got right before and right after, the least of all
   /// threads: 1 on cores of its own; about a half where another program runs on the other thread of the same core
