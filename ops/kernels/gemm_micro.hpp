@@ -6,12 +6,12 @@
 
 namespace telaio::kernels {
 
-/// The largest block of A: its rows, fewer where they are copied, and its columns for each type. A copy takes up to 200
+/// The largest block of A: its rows, fewer where they are copied, and its columns for each type. A copy takes up to 290
 /// KB, lives on the stack of the task that fills it and stays in the second-level cache while the panels of B pass by.
-/// As deep as that, a panel of B takes 45 KB on AVX-512, a register tile's rows of A 20.
+/// As deep as that, a register tile's rows of A take 28 KB of the first-level cache on AVX-512.
 inline constexpr int64_t gemm_block_rows = 256, gemm_copied_rows = 128;
 template <class T>
-inline constexpr int64_t gemm_block_depth = 1408 / sizeof(T);
+inline constexpr int64_t gemm_block_depth = 2048 / sizeof(T);
 /// From a column of a copied block to the next: an odd number of lines, so that they lie in all sets of a cache.
 template <class T>
 inline constexpr int64_t gemm_block_pitch = gemm_copied_rows + 64 / sizeof(T);

@@ -38,7 +38,9 @@ struct Blocks {
   Blocks(const GemmShape& s, int64_t widest) : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))), columns(0) {
     const int64_t width = micro_tile<T>().columns, in_cache = block_bytes() / (depth * int64_t{sizeof(T)});
     const int64_t most = std::max<int64_t>(std::min(in_cache, widest) / width, 1) * width;
-    columns = round_up(divide_up(s.n, divide_up(s.n, most)), width);
+    int64_t count = divide_up(s.n, most);
+    if (count > 1) count = round_up(count, thread_count());  // as many for each thread
+    columns = round_up(divide_up(s.n, count), width);
   }
 };
 
