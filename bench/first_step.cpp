@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 #include <vector>
+
+#include <telaio/autograd/runtime/parallel.hpp>
 
 extern char** environ;
 
@@ -30,11 +34,22 @@ struct Times {
   double main, step;  // milliseconds from the start of the process
 };
 
-// One child: "NETWORK,BATCH,STARTED".
+// Returns when all threads have met, or some milliseconds are over: a pool with fewer threads never does.
+std::shared_ptr<void> start_threads() {
+  const int threads = thread_count();
+  std::atomic<int> missing = threads;
+  parallel_for(threads, 1, [&](int64_t, int64_t) {
+    --missing;
+    for (const int64_t start = now(); missing > 0 && now() - start < 10'000'000;) std::this_thread::yield();
+  });
+  return std::make_shared<int>(threads);
+}
+
+// One child: "NETWORK,BATCH,STARTED", with a batch of none for the threads alone.
 int run_child(const std::string& text, int64_t in_main, const FirstStep& step) {
   const size_t last = text.rfind(','), middle = text.rfind(',', last - 1);
-  const int64_t started = std::atoll(text.c_str() + last + 1);
-  const std::shared_ptr<void> done = step(text.substr(0, middle), std::atoll(text.c_str() + middle + 1));
+  const int64_t started = std::atoll(text.c_str() + last + 1), batch = std::atoll(text.c_str() + middle + 1);
+  const std::shared_ptr<void> done = batch == 0 ? start_threads() : step(text.substr(0, middle), batch);
   const int64_t end = now();
   std::printf("%.6f %.6f\n", 1e-6 * static_cast<double>(in_main - started), 1e-6 * static_cast<double>(end - started));
   return done ? 0 : 1;
@@ -75,7 +90,7 @@ std::optional<int> first_step(int argc, char** argv, const FirstStep& step) {
     if (!argument.starts_with(option)) continue;
     const std::string_view rest = argument.substr(option.size());
     const std::string network = rest.starts_with("=") ? std::string(rest.substr(1)) : "cnn";
-    for (const int64_t batch : {32, 128}) {
+    for (const int64_t batch : {0, 32, 128}) {
       constexpr size_t runs = 31;
       std::vector<double> main, all;
       for (size_t run = 0; run < runs; ++run) {
@@ -86,10 +101,12 @@ std::optional<int> first_step(int argc, char** argv, const FirstStep& step) {
       }
       std::sort(main.begin(), main.end());
       std::sort(all.begin(), all.end());
+      const std::string what = batch == 0 ? std::to_string(thread_count()) + " threads started and nothing else"
+                                          : "first step of " + network + ", batch " + std::to_string(batch);
       std::printf(
-          "first step of %s, batch %ld: %.1f ms after the process was started, of these %.1f ms before main "
+          "%s: %.1f ms after the process was started, of these %.1f ms before main "
           "(medians of %zu processes; best %.1f ms)\n",
-          network.c_str(), static_cast<long>(batch), all[runs / 2], main[runs / 2], runs, all[0]);
+          what.c_str(), all[runs / 2], main[runs / 2], runs, all[0]);
     }
     return 0;
   }
