@@ -100,11 +100,48 @@ void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
   }
 }
 
+// The same in wide tiles; the rows and columns that are left over in the others.
+template <class T>
+void StreamPairs(const BlockProduct<T>& block) {
+  int64_t i = 0;
+  if constexpr (wide_rows > 0) {
+    constexpr int64_t width = 2 * tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+    const int64_t pairs = block.n / width;
+    int64_t asked = 0;
+    for (; i + wide_rows <= block.m; i += wide_rows) {
+      const int64_t asking = std::min(pairs, block.beside.tiles - asked);
+      const int64_t offset = block.beside.offset + asked * block.beside.tile_step;
+      const T* const* a_rows = block.a_rows + i;
+      T* const* c_rows = block.c_rows + i;
+      if (asking > 0) MultiplyPairs<wide_rows, Task::streaming_beside>(block, a_rows, c_rows, 0, asking, offset);
+      if (asking < pairs) MultiplyPairs<wide_rows, Task::streaming>(block, a_rows, c_rows, asking, pairs - asking, 0);
+      asked += asking;
+    }
+    if (pairs * width < block.n) {
+      BlockProduct<T> rest = block;
+      rest.m = i;
+      rest.n -= pairs * width;
+      rest.b += 2 * pairs * block.b_panel_step;
+      rest.c_column += pairs * width;
+      rest.beside = {};
+      StreamPanels<tile_rows>(rest, WholeTiles(rest.m) * tile_rows, 0);
+    }
+  }
+  if (i == block.m) return;
+  BlockProduct<T> rest = block;
+  rest.m -= i;
+  rest.a_rows += i;
+  rest.c_rows += i;
+  rest.beside = {};
+  StreamPanels<tile_rows>(rest, WholeTiles(rest.m) * tile_rows, 0);
+}
+
 template <class T>
 void MultiplyBlock(const BlockProduct<T>& block) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   constexpr int64_t width = tile_vectors * lanes;
   static_assert(width <= widest_micro_tile<T> && tile_rows <= tallest_micro_tile);
+  if (block.rows_first && block.wide) return StreamPairs(block);
   if (block.rows_first) return StreamPanels<tile_rows>(block, WholeTiles(block.m) * tile_rows, 0);
   int64_t j = 0;
   // The sums of a single row would wait for one another: where panels lie side by side, two at a time.
@@ -147,8 +184,10 @@ void CopyNarrowPanel(const T* b, int64_t row_step, int64_t rows, int64_t columns
   }
 }
 
-MicroTile TileF32() { return TileOf<float>(); }
-MicroTile TileF64() { return TileOf<double>(); }
+MicroTile TileF32() { return TileOf<float>(tile_rows, tile_vectors); }
+MicroTile TileF64() { return TileOf<double>(tile_rows, tile_vectors); }
+MicroTile WideTileF32() { return TileOf<float>(wide_rows, 2 * tile_vectors); }
+MicroTile WideTileF64() { return TileOf<double>(wide_rows, 2 * tile_vectors); }
 void CopyNarrowPanelF32(const float* b, int64_t row_step, int64_t rows, int64_t columns, float* panel) {
   CopyNarrowPanel(b, row_step, rows, columns, panel);
 }
@@ -166,6 +205,8 @@ namespace telaio::kernels {
 
 TELAIO_EXPORT(TileF32);
 TELAIO_EXPORT(TileF64);
+TELAIO_EXPORT(WideTileF32);
+TELAIO_EXPORT(WideTileF64);
 TELAIO_EXPORT(CopyNarrowPanelF32);
 TELAIO_EXPORT(CopyNarrowPanelF64);
 TELAIO_EXPORT(MultiplyBlockF32);
@@ -178,6 +219,14 @@ MicroTile micro_tile<float>() {
 template <>
 MicroTile micro_tile<double>() {
   return TELAIO_DISPATCH(TileF64)();
+}
+template <>
+MicroTile wide_micro_tile<float>() {
+  return TELAIO_DISPATCH(WideTileF32)();
+}
+template <>
+MicroTile wide_micro_tile<double>() {
+  return TELAIO_DISPATCH(WideTileF64)();
 }
 template <>
 void copy_narrow_panel(const float* b, int64_t row_step, int64_t rows, int64_t columns, float* panel) {

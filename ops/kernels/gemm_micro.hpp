@@ -29,6 +29,10 @@ struct MicroTile {
 };
 template <class T>
 MicroTile micro_tile();
+/// Another one, two panels of the former wide, with fewer rows: those of A may be a page apart, which fall into the
+/// same few lines of a first-level cache, and need not be copied. No rows where the target has none.
+template <class T>
+MicroTile wide_micro_tile();
 /// The most rows and columns of any target's tile: the latter two vectors of 64 bytes.
 inline constexpr int64_t tallest_micro_tile = 14;
 template <class T>
@@ -93,6 +97,7 @@ struct BlockProduct {
   /// Tile after tile of rows passes by all panels, which lie side by side in the second-level cache, not panel after
   /// panel by all rows: then a tile's rows of A stay in the first-level cache, half the size of a panel.
   bool rows_first = false;
+  bool wide = false;  ///< where rows_first, and `runs` is 1: in the target's wide tiles
   /// Where rows_first: what is wanted in the second-level cache meanwhile.
   Beside beside = {};
   const T* b_after = nullptr;  ///< a panel that will be needed next, its rows as far apart; null if none is known

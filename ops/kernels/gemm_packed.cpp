@@ -35,8 +35,9 @@ template <class T>
 struct Blocks {
   int64_t depth, columns;
 
-  Blocks(const GemmShape& s, int64_t widest) : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))), columns(0) {
-    const int64_t width = micro_tile<T>().columns, in_cache = block_bytes() / (depth * int64_t{sizeof(T)});
+  Blocks(const GemmShape& s, int64_t widest, int64_t width)
+      : depth(divide_up(s.k, divide_up(s.k, gemm_block_depth<T>))), columns(0) {
+    const int64_t in_cache = block_bytes() / (depth * int64_t{sizeof(T)});
     const int64_t most = std::max<int64_t>(std::min(in_cache, widest) / width, 1) * width;
     int64_t count = divide_up(s.n, most);
     if (count > 1) count = round_up(count, thread_count());  // as many for each thread
@@ -47,17 +48,18 @@ struct Blocks {
 // What a row of register tiles asks for beside its multiply-adds, panel by panel: what it will add to, and the rows of
 // A that are next, if they are known.
 template <class T>
-Beside list_next(const BlockProduct<T>& product, const T* next, int64_t row_stride, const char** lines) {
+Beside list_next(const BlockProduct<T>& product, const MicroTile& tile, const T* next, int64_t row_stride,
+                 const char** lines) {
   constexpr int64_t line = 64, element = sizeof(T);
-  const MicroTile tile = micro_tile<T>();
   const int64_t width = tile.columns * element, panels = divide_up(product.n, tile.columns), k = product.run_length;
   int64_t count = 0;
   const auto list = [&](const T* row, int64_t bytes) {
     for (int64_t at = 0; at < bytes && count < k; at += line) lines[count++] = reinterpret_cast<const char*>(row) + at;
   };
   for (int64_t i = 0; i < tile.rows && product.accumulate; ++i) list(product.c_rows[i] + product.c_column, width);
-  const int64_t piece = std::max(width, k * element - (panels - 1) * width);
-  for (int64_t i = 0; i < tile.rows && next != nullptr; ++i) list(next + i * row_stride, piece);
+  // Each panel asks for as much of a row of A as it is wide; where that is not all, for further pieces as well.
+  for (int64_t at = 0; at < k && next != nullptr; at += panels * tile.columns)
+    for (int64_t i = 0; i < tile.rows; ++i) list(next + at + i * row_stride, width);
   if (count == 0) return {};
   std::fill(lines + count, lines + k, lines[count - 1]);
   return {.lines = lines, .tile_step = width, .tiles = panels};
@@ -89,15 +91,18 @@ void pack_panels(int64_t k0, int64_t depth, int64_t n0, int64_t n, int64_t most_
 
 template <class T>
 int64_t gemm_packed_scratch_bytes(const GemmShape& s) {
-  return Blocks<T>(s, most_columns).depth * (std::min(s.n, most_columns) + own_columns) *
+  return Blocks<T>(s, most_columns, widest_micro_tile<T>).depth * (std::min(s.n, most_columns) + own_columns) *
          static_cast<int64_t>(sizeof(T));
 }
 
 template <class T>
 void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
-  const Blocks<T> blocks(s, std::clamp(s.n / thread_count(), own_columns, most_columns));
-  const MicroTile tile = micro_tile<T>();
+  const MicroTile narrow = micro_tile<T>(), wider = wide_micro_tile<T>();
+  // Rows that would be copied for the tall tile are read in place by the wide one.
+  const bool wide = operands.a != nullptr && operands.most_rows == gemm_copied_rows && wider.rows > 0;
+  const MicroTile tile = wide ? wider : narrow;
   const int64_t tiles_at_a_time = operands.a != nullptr ? row_tiles_at_a_time : column_tiles_at_a_time;
+  const Blocks<T> blocks(s, std::clamp(s.n / thread_count(), own_columns, most_columns), tile.columns);
   const int64_t all = divide_up(s.n, blocks.columns),
                 at_a_time = std::min({all, most_columns / blocks.columns, Places::most});
   Places places(at_a_time);
@@ -106,7 +111,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
     const int place = places.take();
     T* const packed = static_cast<T*>(scratch) + place * blocks.columns * blocks.depth;
     // Rows of B that lie side by side are packed in passing by the first register tile.
-    const bool in_passing = operands.b_to_pack != nullptr && columns % tile.columns == 0 && s.m > tile.rows;
+    const bool in_passing = operands.b_to_pack != nullptr && columns % narrow.columns == 0 && s.m > tile.rows;
     for (int64_t k0 = 0; k0 < s.k; k0 += blocks.depth) {
       const int64_t depth = std::min(blocks.depth, s.k - k0);
       const auto multiply_tiles = [&](int64_t begin, int64_t end, bool packs) {
@@ -118,31 +123,37 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
           const int64_t m0 = i * tile.rows;
           const int64_t rows = std::min(std::min(tiles_at_a_time, end - i) * tile.rows, s.m - m0);
           operands.locate_c(m0, rows, c_rows);
-          const int64_t a_step = operands.locate_a(m0, rows, k0, depth, a, a_rows);
+          int64_t a_step = 1;
+          if (wide) {
+            for (int64_t r = 0; r < rows; ++r) a_rows[r] = operands.a + (m0 + r) * operands.a_row_stride + k0;
+          } else {
+            a_step = operands.locate_a(m0, rows, k0, depth, a, a_rows);
+          }
           BlockProduct<T> product{.m = rows,
                                   .n = columns,
                                   .run_length = depth,
                                   .a_rows = a_rows,
                                   .a_step = a_step,
                                   .b = packed,
-                                  .b_panel_step = depth * tile.columns,
-                                  .b_row_step = tile.columns,
+                                  .b_panel_step = depth * narrow.columns,
+                                  .b_row_step = narrow.columns,
                                   .rows_first = true,
+                                  .wide = wide,
                                   .c_rows = c_rows,
                                   .c_column = n0,
                                   .accumulate = k0 > 0};
           if (packs) {
             product.b = operands.b_to_pack + k0 * operands.b_row_stride + n0;
-            product.b_panel_step = tile.columns;
+            product.b_panel_step = narrow.columns;
             product.b_row_step = operands.b_row_stride;
             product.b_copy = packed;
-            product.b_copy_step = depth * tile.columns;
+            product.b_copy_step = depth * narrow.columns;
             product.rows_first = false;
           } else if (rows >= tile.rows) {
             const T* next = operands.a != nullptr && m0 + rows + tile.rows <= s.m
                                 ? operands.a + (m0 + rows) * operands.a_row_stride + k0
                                 : nullptr;
-            product.beside = list_next(product, next, operands.a_row_stride, lines);
+            product.beside = list_next(product, tile, next, operands.a_row_stride, lines);
           }
           if (k0 + depth == s.k) product.epilogue = operands.epilogue;
           multiply_block(product);

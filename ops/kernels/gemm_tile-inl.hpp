@@ -30,10 +30,16 @@ constexpr int tile_rows = 6;
 constexpr int tile_rows = 4;
 #endif
 constexpr int tile_vectors = 2;
+// The wide tile is four vectors wide, with one register or two to broadcast A.
+#if HWY_TARGET == HWY_AVX3
+constexpr int wide_rows = 6;
+#else
+constexpr int wide_rows = 0;
+#endif
 
 template <class T>
-MicroTile TileOf() {
-  return {tile_rows, tile_vectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))};
+MicroTile TileOf(int rows, int vectors) {
+  return {rows, vectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))};
 }
 
 // Into the second-level cache: the first has no room to spare. Always inline: GCC drops calls of a function that does
@@ -116,6 +122,36 @@ class PanelReader {
   const T* ahead_;
   int64_t ahead_step_;
   bool few_tiles_;
+  const char* const* beside_;
+  int64_t beside_offset_;
+};
+
+// Goes down two panels, which lie one behind the other, and asks for what it takes next.
+template <Task task, class T>
+class PairReader {
+ public:
+  HWY_INLINE PairReader(const Panel<T>& panel, int64_t panel_step)
+      : b_(panel.b), panel_step_(panel_step), beside_(panel.beside), beside_offset_(panel.beside_offset) {}
+
+  template <class V>
+  HWY_INLINE void Next(V* row) {
+    const hn::ScalableTag<T> d;
+    constexpr int64_t lanes = hn::MaxLanes(d), width = tile_vectors * lanes, ahead = rows_ahead / 2 * width;
+    HWY_UNROLL(4)
+    for (int v = 0; v < tile_vectors; ++v) {
+      row[v] = hn::LoadU(d, b_ + v * lanes);
+      row[tile_vectors + v] = hn::LoadU(d, b_ + panel_step_ + v * lanes);
+      __builtin_prefetch(b_ + ahead + v * lanes, 0, 3);
+      __builtin_prefetch(b_ + panel_step_ + ahead + v * lanes, 0, 3);
+    }
+    b_ += width;
+    if constexpr (task == Task::streaming_beside) prefetch(*beside_++ + beside_offset_);
+  }
+  HWY_INLINE void EndRun(int64_t) {}
+
+ private:
+  const T* HWY_RESTRICT b_;
+  int64_t panel_step_;
   const char* const* beside_;
   int64_t beside_offset_;
 };
@@ -331,6 +367,30 @@ HWY_NOINLINE void MultiplyPanels(const BlockProduct<T>& block, const T* const* a
     AddProducts(way, block, row, reader, sum);
     StoreSums(block, sum, c_rows, column, width);
     panel.b += block.b_panel_step;
+    panel.beside_offset += block.beside.tile_step;
+  }
+}
+
+// The same for wide tiles: `pairs` of them from pair `first` of panels on.
+template <int rows, Task task, class T>
+HWY_NOINLINE void MultiplyPairs(const BlockProduct<T>& block, const T* const* a_rows, T* const* c_rows, int64_t first,
+                                int64_t pairs, int64_t beside_offset) {
+  constexpr int64_t width = 2 * tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+  const T* row[rows];
+  HWY_UNROLL(16)
+  for (int r = 0; r < rows; ++r) row[r] = a_rows[r];
+  Panel<T> panel{.b = block.b + 2 * first * block.b_panel_step,
+                 .row_step = block.b_row_step,
+                 .beside = block.beside.lines,
+                 .beside_offset = beside_offset};
+  int64_t column = block.c_column + first * width;
+  for (; pairs > 0; --pairs, column += width) {
+    hn::Vec<hn::ScalableTag<T>> sum[rows][2 * tile_vectors];
+    Clear<rows, 2 * tile_vectors, T>(sum);
+    PairReader<task, T> reader(panel, block.b_panel_step);
+    AddProducts<Way::anywhere>(block, row, reader, sum);
+    StoreSums(block, sum, c_rows, column, width);
+    panel.b += 2 * block.b_panel_step;
     panel.beside_offset += block.beside.tile_step;
   }
 }

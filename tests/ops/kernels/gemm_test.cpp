@@ -101,12 +101,14 @@ TYPED_TEST(Matmul, OfEveryTileEdgeIsExact) {
   });
 }
 
-// Whose B is packed a block at a time: many rows of A, and rows of B on pages of their own, or a long k.
+// Whose B is packed a block at a time: many rows of A, and rows of B on pages of their own, or a long k. Rows of A that
+// are pages apart, too, have tiles of their own.
 TYPED_TEST(Matmul, OfManyRowsIsExact) {
   using T = TypeParam;
   for_each_simd_target([] {
     Random random(2);
-    for (const GemmShape& s : {GemmShape{517, 1030, 37}, GemmShape{517, 1024, 5}, GemmShape{1029, 40, 700}}) {
+    for (const GemmShape& s : {GemmShape{517, 1030, 37}, GemmShape{517, 1024, 5}, GemmShape{1029, 40, 700},
+                               GemmShape{1027, 101, 1024}, GemmShape{1026, 63, 1024}}) {
       const std::vector<T> a = random.whole_numbers<T>(s.m * s.k), b = random.whole_numbers<T>(s.k * s.n);
       ASSERT_EQ(run(s, a, b), naive<T>(s, {a.data(), s.k, 1}, {b.data(), s.n, 1})) << s.m << "," << s.n << "," << s.k;
     }
@@ -131,10 +133,12 @@ TYPED_TEST(Matmul, OfFewRowsHasTheBitsOfThoseAmongMany) {
   using T = TypeParam;
   for_each_simd_target([] {
     Random random(8);
-    const GemmShape few{29, 200, 700}, many{1030, few.n, few.k};
-    const std::vector<T> a = random.reals<T>(many.m * many.k), b = random.reals<T>(many.k * many.n),
-                         c = run(many, a, b);
-    EXPECT_TRUE(same_bits(run(few, a, b), std::vector<T>(c.begin(), c.begin() + few.m * few.n)));
+    for (const int64_t k : {700, 1024}) {
+      const GemmShape few{29, 200, k}, many{1030, few.n, few.k};
+      const std::vector<T> a = random.reals<T>(many.m * many.k), b = random.reals<T>(many.k * many.n),
+                           c = run(many, a, b);
+      EXPECT_TRUE(same_bits(run(few, a, b), std::vector<T>(c.begin(), c.begin() + few.m * few.n))) << "k = " << k;
+    }
   });
 }
 
@@ -237,8 +241,8 @@ TYPED_TEST(Matmul, ErrsNoMoreThanSummationMay) {
 TYPED_TEST(Matmul, GivesTheSameBitsOnOneAndManyThreads) {
   using T = TypeParam;
   Random random(3);
-  for (const GemmShape& s : {GemmShape{300, 500, 300}, GemmShape{530, 1100, 600}, GemmShape{600, 9000, 330},
-                             GemmShape{100, 60, 30'000}, GemmShape{3, 2000, 2000}}) {
+  for (const GemmShape& s : {GemmShape{300, 500, 300}, GemmShape{530, 1100, 600}, GemmShape{1030, 700, 1024},
+                             GemmShape{600, 9000, 330}, GemmShape{100, 60, 30'000}, GemmShape{3, 2000, 2000}}) {
     const std::vector<T> a = random.reals<T>(s.m * s.k), b = random.reals<T>(s.k * s.n);
     std::vector<T> one, many;
     with_threads(1, [&] { one = run(s, a, b); });
