@@ -103,37 +103,23 @@ void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
 // The same in wide tiles; the rows and columns that are left over in the others.
 template <class T>
 void StreamPairs(const BlockProduct<T>& block) {
-  int64_t i = 0;
-  if constexpr (wide_rows > 0) {
-    constexpr int64_t width = 2 * tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
-    const int64_t pairs = block.n / width;
-    int64_t asked = 0;
-    for (; i + wide_rows <= block.m; i += wide_rows) {
-      const int64_t asking = std::min(pairs, block.beside.tiles - asked);
-      const int64_t offset = block.beside.offset + asked * block.beside.tile_step;
-      const T* const* a_rows = block.a_rows + i;
-      T* const* c_rows = block.c_rows + i;
-      if (asking > 0) MultiplyPairs<wide_rows, Task::streaming_beside>(block, a_rows, c_rows, 0, asking, offset);
-      if (asking < pairs) MultiplyPairs<wide_rows, Task::streaming>(block, a_rows, c_rows, asking, pairs - asking, 0);
-      asked += asking;
-    }
-    if (pairs * width < block.n) {
-      BlockProduct<T> rest = block;
-      rest.m = i;
-      rest.n -= pairs * width;
-      rest.b += 2 * pairs * block.b_panel_step;
-      rest.c_column += pairs * width;
-      rest.beside = {};
-      StreamPanels<tile_rows>(rest, WholeTiles(rest.m) * tile_rows, 0);
-    }
-  }
-  if (i == block.m) return;
-  BlockProduct<T> rest = block;
-  rest.m -= i;
-  rest.a_rows += i;
-  rest.c_rows += i;
-  rest.beside = {};
-  StreamPanels<tile_rows>(rest, WholeTiles(rest.m) * tile_rows, 0);
+  constexpr int64_t width = 2 * tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+  const int64_t tiles = block.m / wide_rows, pairs = block.n / width;
+  for (int64_t i = 0; i < tiles; ++i)
+    MultiplyPairs<wide_rows>(block, block.a_rows + i * wide_rows, block.c_rows + i * wide_rows, pairs);
+  const auto rest = [&](int64_t i, int64_t m, int64_t j, int64_t n) {
+    BlockProduct<T> left = block;
+    left.m = m;
+    left.n = n;
+    left.a_rows += i;
+    left.c_rows += i;
+    left.b += j / width * 2 * block.b_panel_step;
+    left.c_column += j;
+    left.beside = {};
+    StreamPanels<tile_rows>(left, WholeTiles(m) * tile_rows, 0);
+  };
+  if (pairs * width < block.n) rest(0, tiles * wide_rows, pairs * width, block.n - pairs * width);
+  if (tiles * wide_rows < block.m) rest(tiles * wide_rows, block.m - tiles * wide_rows, 0, block.n);
 }
 
 template <class T>
@@ -141,7 +127,9 @@ void MultiplyBlock(const BlockProduct<T>& block) {
   constexpr int64_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   constexpr int64_t width = tile_vectors * lanes;
   static_assert(width <= widest_micro_tile<T> && tile_rows <= tallest_micro_tile);
-  if (block.rows_first && block.wide) return StreamPairs(block);
+  if constexpr (wide_rows > 0) {
+    if (block.wide) return StreamPairs(block);
+  }
   if (block.rows_first) return StreamPanels<tile_rows>(block, WholeTiles(block.m) * tile_rows, 0);
   int64_t j = 0;
   // The sums of a single row would wait for one another: where panels lie side by side, two at a time.

@@ -138,7 +138,6 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
                                   .b_panel_step = depth * narrow.columns,
                                   .b_row_step = narrow.columns,
                                   .rows_first = true,
-                                  .wide = wide,
                                   .c_rows = c_rows,
                                   .c_column = n0,
                                   .accumulate = k0 > 0};
@@ -154,6 +153,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
                                 ? operands.a + (m0 + rows) * operands.a_row_stride + k0
                                 : nullptr;
             product.beside = list_next(product, tile, next, operands.a_row_stride, lines);
+            product.wide = wide && product.beside.tiles > 0;
           }
           if (k0 + depth == s.k) product.epilogue = operands.epilogue;
           multiply_block(product);

@@ -126,12 +126,12 @@ class PanelReader {
   int64_t beside_offset_;
 };
 
-// Goes down two panels, which lie one behind the other, and asks for what it takes next.
-template <Task task, class T>
+// Goes down two panels, which lie one behind the other, as a streaming one does that asks for other things beside.
+template <class T>
 class PairReader {
  public:
-  HWY_INLINE PairReader(const Panel<T>& panel, int64_t panel_step)
-      : b_(panel.b), panel_step_(panel_step), beside_(panel.beside), beside_offset_(panel.beside_offset) {}
+  HWY_INLINE PairReader(const T* b, int64_t panel_step, const Beside& beside, int64_t offset)
+      : b_(b), panel_step_(panel_step), beside_(beside.lines), beside_offset_(offset) {}
 
   template <class V>
   HWY_INLINE void Next(V* row) {
@@ -145,7 +145,7 @@ class PairReader {
       __builtin_prefetch(b_ + panel_step_ + ahead + v * lanes, 0, 3);
     }
     b_ += width;
-    if constexpr (task == Task::streaming_beside) prefetch(*beside_++ + beside_offset_);
+    prefetch(*beside_++ + beside_offset_);
   }
   HWY_INLINE void EndRun(int64_t) {}
 
@@ -371,27 +371,21 @@ HWY_NOINLINE void MultiplyPanels(const BlockProduct<T>& block, const T* const* a
   }
 }
 
-// The same for wide tiles: `pairs` of them from pair `first` of panels on.
-template <int rows, Task task, class T>
-HWY_NOINLINE void MultiplyPairs(const BlockProduct<T>& block, const T* const* a_rows, T* const* c_rows, int64_t first,
-                                int64_t pairs, int64_t beside_offset) {
-  constexpr int64_t width = 2 * tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
+// The same for the first `pairs` wide tiles.
+template <int rows, class T>
+HWY_NOINLINE void MultiplyPairs(const BlockProduct<T>& block, const T* const* a_rows, T* const* c_rows, int64_t pairs) {
+  constexpr int vectors = 2 * tile_vectors;
+  constexpr int64_t width = vectors * hn::MaxLanes(hn::ScalableTag<T>());
   const T* row[rows];
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) row[r] = a_rows[r];
-  Panel<T> panel{.b = block.b + 2 * first * block.b_panel_step,
-                 .row_step = block.b_row_step,
-                 .beside = block.beside.lines,
-                 .beside_offset = beside_offset};
-  int64_t column = block.c_column + first * width;
-  for (; pairs > 0; --pairs, column += width) {
-    hn::Vec<hn::ScalableTag<T>> sum[rows][2 * tile_vectors];
-    Clear<rows, 2 * tile_vectors, T>(sum);
-    PairReader<task, T> reader(panel, block.b_panel_step);
+  for (int64_t pair = 0; pair < pairs; ++pair) {
+    hn::Vec<hn::ScalableTag<T>> sum[rows][vectors];
+    Clear<rows, vectors, T>(sum);
+    PairReader<T> reader(block.b + 2 * pair * block.b_panel_step, block.b_panel_step, block.beside,
+                         block.beside.offset + pair * block.beside.tile_step);
     AddProducts<Way::anywhere>(block, row, reader, sum);
-    StoreSums(block, sum, c_rows, column, width);
-    panel.b += 2 * block.b_panel_step;
-    panel.beside_offset += block.beside.tile_step;
+    StoreSums(block, sum, c_rows, block.c_column + pair * width, width);
   }
 }
 
