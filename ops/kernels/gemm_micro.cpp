@@ -100,26 +100,19 @@ void StreamPanels(const BlockProduct<T>& block, int64_t end, int64_t i) {
   }
 }
 
-// The same in wide tiles; the rows and columns that are left over in the others.
+// As many rows as a wide tile has, in wide tiles; the columns that are left over in the others.
 template <class T>
 void StreamPairs(const BlockProduct<T>& block) {
   constexpr int64_t width = 2 * tile_vectors * hn::MaxLanes(hn::ScalableTag<T>());
-  const int64_t tiles = block.m / wide_rows, pairs = block.n / width;
-  for (int64_t i = 0; i < tiles; ++i)
-    MultiplyPairs<wide_rows>(block, block.a_rows + i * wide_rows, block.c_rows + i * wide_rows, pairs);
-  const auto rest = [&](int64_t i, int64_t m, int64_t j, int64_t n) {
-    BlockProduct<T> left = block;
-    left.m = m;
-    left.n = n;
-    left.a_rows += i;
-    left.c_rows += i;
-    left.b += j / width * 2 * block.b_panel_step;
-    left.c_column += j;
-    left.beside = {};
-    StreamPanels<tile_rows>(left, WholeTiles(m) * tile_rows, 0);
-  };
-  if (pairs * width < block.n) rest(0, tiles * wide_rows, pairs * width, block.n - pairs * width);
-  if (tiles * wide_rows < block.m) rest(tiles * wide_rows, block.m - tiles * wide_rows, 0, block.n);
+  const int64_t pairs = block.n / width;
+  MultiplyPairs<wide_rows>(block, block.a_rows, block.c_rows, pairs);
+  if (pairs * width == block.n) return;
+  BlockProduct<T> left = block;
+  left.n -= pairs * width;
+  left.b += 2 * pairs * block.b_panel_step;
+  left.c_column += pairs * width;
+  left.beside = {};
+  StreamPanels<tile_rows>(left, WholeTiles(left.m) * tile_rows, 0);
 }
 
 template <class T>

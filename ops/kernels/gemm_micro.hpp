@@ -97,8 +97,7 @@ struct BlockProduct {
   /// Tile after tile of rows passes by all panels, which lie side by side in the second-level cache, not panel after
   /// panel by all rows: then a tile's rows of A stay in the first-level cache, half the size of a panel.
   bool rows_first = false;
-  /// In the target's wide tiles, tile after tile of rows, one run of columns. `beside` must say what each of them
-  /// wants.
+  /// In the target's wide tiles, of which `m` is the rows, one run of columns; `beside` says what each of them wants.
   bool wide = false;
   /// Where rows_first: what is wanted in the second-level cache meanwhile.
   Beside beside = {};
