@@ -27,8 +27,9 @@ int64_t block_bytes() {
 constexpr int64_t row_tiles_at_a_time = 1, column_tiles_at_a_time = 2;
 
 // Columns of B that may be packed at the same time. Where several threads work, each has blocks of its own, whose lines
-// need not pass from core to core, of so many columns at least, since for each block all of A is found anew.
-constexpr int64_t most_columns = 4096, own_columns = 512;
+// need not pass from core to core, if it gets so many columns; and as many blocks as the others, if they stay so wide:
+// for each block all of A is found anew.
+constexpr int64_t most_columns = 4096, own_columns = 512, even_columns = 192;
 
 // Blocks of B, all as large as may be. Their depth is the order of additions, so it follows from k alone.
 template <class T>
@@ -40,7 +41,7 @@ struct Blocks {
     const int64_t in_cache = block_bytes() / (depth * int64_t{sizeof(T)});
     const int64_t most = std::max<int64_t>(std::min(in_cache, widest) / width, 1) * width;
     int64_t count = divide_up(s.n, most);
-    if (count > 1) count = round_up(count, thread_count());  // as many for each thread
+    if (const int64_t even = round_up(count, thread_count()); count > 1 && s.n / even >= even_columns) count = even;
     columns = round_up(divide_up(s.n, count), width);
   }
 };
