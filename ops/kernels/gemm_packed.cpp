@@ -98,10 +98,10 @@ int64_t gemm_packed_scratch_bytes(const GemmShape& s) {
 
 template <class T>
 void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
-  const MicroTile narrow = micro_tile<T>(), wider = wide_micro_tile<T>();
+  const MicroTile tall = micro_tile<T>(), wide = wide_micro_tile<T>();
   // Rows that would be copied for the tall tile are read in place by the wide one.
-  const bool wide = operands.a != nullptr && operands.most_rows == gemm_copied_rows && wider.rows > 0;
-  const MicroTile tile = wide ? wider : narrow;
+  const bool uses_wide = operands.a != nullptr && operands.most_rows == gemm_copied_rows && wide.rows > 0;
+  const MicroTile tile = uses_wide ? wide : tall;
   const int64_t tiles_at_a_time = operands.a != nullptr ? row_tiles_at_a_time : column_tiles_at_a_time;
   const Blocks<T> blocks(s, std::clamp(s.n / thread_count(), own_columns, most_columns), tile.columns);
   const int64_t all = divide_up(s.n, blocks.columns),
@@ -112,7 +112,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
     const int place = places.take();
     T* const packed = static_cast<T*>(scratch) + place * blocks.columns * blocks.depth;
     // Rows of B that lie side by side are packed in passing by the first register tile.
-    const bool in_passing = operands.b_to_pack != nullptr && columns % narrow.columns == 0 && s.m > tile.rows;
+    const bool in_passing = operands.b_to_pack != nullptr && columns % tall.columns == 0 && s.m > tile.rows;
     for (int64_t k0 = 0; k0 < s.k; k0 += blocks.depth) {
       const int64_t depth = std::min(blocks.depth, s.k - k0);
       const auto multiply_tiles = [&](int64_t begin, int64_t end, bool packs) {
@@ -125,7 +125,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
           const int64_t rows = std::min(std::min(tiles_at_a_time, end - i) * tile.rows, s.m - m0);
           operands.locate_c(m0, rows, c_rows);
           int64_t a_step = 1;
-          if (wide) {
+          if (uses_wide) {
             for (int64_t r = 0; r < rows; ++r) a_rows[r] = operands.a + (m0 + r) * operands.a_row_stride + k0;
           } else {
             a_step = operands.locate_a(m0, rows, k0, depth, a, a_rows);
@@ -136,25 +136,25 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
                                   .a_rows = a_rows,
                                   .a_step = a_step,
                                   .b = packed,
-                                  .b_panel_step = depth * narrow.columns,
-                                  .b_row_step = narrow.columns,
+                                  .b_panel_step = depth * tall.columns,
+                                  .b_row_step = tall.columns,
                                   .rows_first = true,
                                   .c_rows = c_rows,
                                   .c_column = n0,
                                   .accumulate = k0 > 0};
           if (packs) {
             product.b = operands.b_to_pack + k0 * operands.b_row_stride + n0;
-            product.b_panel_step = narrow.columns;
+            product.b_panel_step = tall.columns;
             product.b_row_step = operands.b_row_stride;
             product.b_copy = packed;
-            product.b_copy_step = depth * narrow.columns;
+            product.b_copy_step = depth * tall.columns;
             product.rows_first = false;
           } else if (rows >= tile.rows) {
             const T* next = operands.a != nullptr && m0 + rows + tile.rows <= s.m
                                 ? operands.a + (m0 + rows) * operands.a_row_stride + k0
                                 : nullptr;
             product.beside = list_next(product, tile, next, operands.a_row_stride, lines);
-            product.wide = wide && product.beside.tiles > 0;
+            product.wide = uses_wide && product.beside.tiles > 0;
           }
           if (k0 + depth == s.k) product.epilogue = operands.epilogue;
           multiply_block(product);
