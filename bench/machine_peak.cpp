@@ -1,5 +1,6 @@
 #include <telaio/ops/kernels/simd_target.hpp>
 
+#include "interrupts.hpp"
 #include "machine_peak.hpp"
 
 #include <algorithm>
@@ -105,37 +106,10 @@ double multiply_adds(int64_t rounds) {
   return TELAIO_DISPATCH(Operations)(rounds);
 }
 
-double multiply_add_window() {
-  double operations = 0;
-  const double windows = rate([&] { operations = multiply_adds(multiply_add_rounds); });
-  return windows * operations;
-}
-
 double multiply_add_rate(int windows) {
   double best = 0;
-  for (int i = 0; i < windows; ++i) best = std::max(best, multiply_add_window());
-  return best;
-}
-
-// What interrupts leave of a long time, given the rates of windows one after the other. The best windows have none, but
-// a loop of some milliseconds cannot do without: the system's clock, and below a virtual machine another one, take up
-// to a twentieth. A window with one is slower than those before and after, which are alike; slow ones in a row, or very
-// slow ones, are another program. Of stretches of some milliseconds the one that has lost least, since another program
-// that comes and goes within a window looks the same.
-double left_by_interrupts(const std::vector<double>& rates) {
-  constexpr double alike = 0.97, longest = 2e-4, stretch = 8e-3;
-  const double operations = TELAIO_DISPATCH(Operations)(multiply_add_rounds);
-  double all = 0, lost = 0, most = 0;
-  for (size_t i = 1; i + 1 < rates.size(); ++i) {
-    const auto [slower, faster] = std::minmax(rates[i - 1], rates[i + 1]);
-    const double seconds = operations / rates[i], more = seconds - operations / slower;
-    if (more < longest) all += seconds;
-    if (more < longest && rates[i] < alike * slower && slower > alike * faster) lost += more;
-    if (all < stretch) continue;
-    most = std::max(most, 1 - lost / all);
-    all = lost = 0;
-  }
-  return most > 0 ? most : 1;
+  for (int i = 0; i < windows; ++i) best = std::max(best, rate([] { multiply_adds(multiply_add_rounds); }));
+  return best * TELAIO_DISPATCH(Operations)(multiply_add_rounds);
 }
 
 // What a thread reaches whose core is its own: the most that was ever seen, and what interrupts leave of it.
@@ -144,13 +118,14 @@ struct Alone {
 };
 Alone& alone() {
   static Alone known = [] {
-    std::vector<double> nothing, multiply_adds;
+    std::vector<double> nothing, windows(20'000);
     for (int i = 0; i < 3'000; ++i) nothing.push_back(empty_rate());
     // But not the very most, which an interrupt makes that falls into the chain.
     std::sort(nothing.begin(), nothing.end());
-    for (int i = 0; i < 20'000; ++i) multiply_adds.push_back(multiply_add_window());
-    return Alone{nothing[nothing.size() * 99 / 100], *std::max_element(multiply_adds.begin(), multiply_adds.end()),
-                 left_by_interrupts(multiply_adds)};
+    double operations = 0;
+    for (double& seconds : windows) seconds = 1 / rate([&] { operations = multiply_adds(multiply_add_rounds); });
+    return Alone{nothing[nothing.size() * 99 / 100], operations / *std::min_element(windows.begin(), windows.end()),
+                 left_by_interrupts(windows)};
   }();
   return known;
 }
@@ -159,7 +134,7 @@ Alone& alone() {
 
 double peak_flops(int threads) { return threads * alone().flops * alone().left; }
 
-double multiply_add(int threads) {
+double multiply_add_only(int threads) {
   std::atomic<double> operations = 0;
   parallel_for(threads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) operations += multiply_adds(100 * multiply_add_rounds);

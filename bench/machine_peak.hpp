@@ -14,7 +14,7 @@ double peak_flops(int threads);
 
 /// Does nothing else on so many threads, for about a millisecond, and returns how many it did: what is measured as a
 /// benchmark is must have a share of about 1.
-double multiply_add(int threads);
+double multiply_add_only(int threads);
 
 /// What a benchmark's loop had of its machine. Plain numbers, which Google Benchmark has no counter for.
 struct Share {
