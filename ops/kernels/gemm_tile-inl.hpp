@@ -21,21 +21,16 @@ namespace telaio::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Rows of the register tile, which is two vectors wide. With one register to broadcast A and two for B:
-// 32 registers hold 14 x 2 sums, 16 hold 6 x 2. A plain 4 x 2 where vectors are scalars.
+// 32 registers hold 14 x 2 sums, 16 hold 6 x 2. A plain 4 x 2 where vectors are scalars. The wide tile is four vectors
+// wide and needs the 32 registers: 6 x 4 sums, four for B.
 #if HWY_TARGET == HWY_AVX3
-constexpr int tile_rows = 14;
+constexpr int tile_rows = 14, wide_rows = 6;
 #elif HWY_TARGET == HWY_AVX2
-constexpr int tile_rows = 6;
+constexpr int tile_rows = 6, wide_rows = 0;
 #else
-constexpr int tile_rows = 4;
+constexpr int tile_rows = 4, wide_rows = 0;
 #endif
 constexpr int tile_vectors = 2;
-// The wide tile is four vectors wide, with one register or two to broadcast A.
-#if HWY_TARGET == HWY_AVX3
-constexpr int wide_rows = 6;
-#else
-constexpr int wide_rows = 0;
-#endif
 
 template <class T>
 MicroTile TileOf(int rows, int vectors) {
