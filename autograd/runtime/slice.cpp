@@ -167,13 +167,11 @@ class Slicer {
       const bool inside = from.region >= 0 && from.axis >= 0 && !from.summed;
       region = std::max(region, inside ? from.region : level_outside(x[i]));
     }
-    int64_t whole_bytes = 0;
+    int64_t whole_bytes = 0, cut_bytes = 0;
     for (size_t i = 0; i < x.size(); ++i) {
       const int axis = axes[i];
-      if (axis < 0) {
-        whole_bytes += specs[i].bytes();
-        continue;
-      }
+      (axis < 0 ? whole_bytes : cut_bytes) += specs[i].bytes();
+      if (axis < 0) continue;
       if (axis >= specs[i].shape.rank() || specs[i].shape[axis] != batch_) return false;
       const bool here = flows_[x[i].node()].region == region;
       if (axis != 0 && !here && !adoptable(x[i], axis)) return false;
@@ -185,6 +183,9 @@ class Slicer {
       if (summed) {
         whole_bytes += spec.bytes();
         if (spec.dtype == boolean) return false;
+        // Each group has sums of its own. Where all of them are more than what they are sums of, that is kept instead,
+        // and summed as a whole.
+        if (SlicedOp::most_groups * spec.bytes() > cut_bytes) return false;
         continue;
       }
       if (along.axis >= spec.shape.rank() || spec.shape[along.axis] != batch_) return false;

@@ -92,8 +92,26 @@ TEST(Slice, TheConvolutionalStepIsCut) {
   ASSERT_EQ(found.regions.size(), 1u);
   EXPECT_LE(found.regions[0]->rows(), 25);
   for (const char* op : {"conv2d", "conv2d_input_grad", "conv2d_weight_grad", "max_pool2d", "conv2d_pool",
-                         "conv2d_pool_weight_grad", "matmul", "exp", "gather"})
+                         "conv2d_pool_weight_grad", "exp", "gather"})
     EXPECT_EQ(found.count(op), 0) << op << " is outside";
+  EXPECT_EQ(found.count("matmul"), 1);  // of five: the gradient of the large weight
+}
+
+// [n, 1152]ᵀ·[n, 64] has 73,728 sums for each of eight groups, more than numbers to sum up to 485 rows.
+TEST(Slice, ManySumsOfLittleAreOneOp) {
+  const Tensor filter = uniform({3, 3, 1, 32}, random_key(6, 6)).eval(),
+               weight = uniform({1152, 64}, random_key(7, 7)).eval();
+  const auto f = [&](const Tensor& x) {
+    const Tensor features = reshape(max_pool2d(relu(conv2d(x, filter)), 4), {x.dim(0), 1152});
+    return List{matmul(transpose(features), matmul(features, weight))};
+  };
+  for (const auto& [batch, outside] : {std::pair(64, 1), {485, 1}, {486, 0}}) {
+    const Tensor x = images(batch);
+    const Cut found = cut(f, x);
+    EXPECT_EQ(found.regions.size(), 1u) << batch;
+    EXPECT_EQ(found.count("matmul"), outside) << batch;
+    EXPECT_LT(difference(compile(f, plain)(x)[0], compile(f)(x)[0]), 5e-6) << batch;
+  }
 }
 
 TEST(Slice, LargeWeightsAreNot) {
