@@ -2,6 +2,7 @@
 #include <telaio/ops/kernels/conv2d_pool_parts.hpp>
 #include <telaio/ops/kernels/finite.hpp>
 #include <telaio/ops/kernels/simd_target.hpp>
+#include <telaio/ops/kernels/transpose.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -345,25 +346,20 @@ template <class T>
 void transpose_filter(const Conv2dGeometry& conv, const T* filter, int64_t line_size, T* out) {
   const int64_t run = conv.kw * conv.c;
   for (int64_t ky = 0; ky < conv.kh; ++ky) {
-    for (int64_t q = 0; q < conv.o; ++q) {
-      T* line = out + (q * conv.kh + ky) * line_size;
-      for (int64_t j = 0; j < run; ++j) line[j] = filter[(ky * run + j) * conv.o + q];
-      std::fill_n(line + run, line_size - run, T(0));
-    }
+    T* lines = out + ky * line_size;
+    const int64_t step = conv.kh * line_size;
+    transpose(filter + ky * run * conv.o, conv.o, run, conv.o, lines, step);
+    for (int64_t q = 0; q < conv.o; ++q) std::fill_n(lines + q * step + run, line_size - run, T(0));
   }
 }
 
 // [9, c, o] → [c / lanes, o, 9, lanes]
 template <class T>
 void cut_filter(const Conv2dGeometry& conv, const T* filter, T* out) {
-  const int64_t lanes = vector_lanes<T>(), step = 9 * lanes;
+  const int64_t lanes = vector_lanes<T>();
   for (int64_t tap = 0; tap < 9; ++tap) {
-    for (int64_t c = 0; c < conv.c; c += lanes) {
-      T* to = out + c * conv.o * 9 + tap * lanes;
-      for (int64_t lane = 0; lane < lanes; ++lane, ++to, filter += conv.o) {
-        for (int64_t q = 0; q < conv.o; ++q) to[q * step] = filter[q];
-      }
-    }
+    for (int64_t c = 0; c < conv.c; c += lanes, filter += lanes * conv.o)
+      transpose(filter, conv.o, lanes, conv.o, out + c * conv.o * 9 + tap * lanes, 9 * lanes);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <telaio/ops/kernels/conv2d_pool_planes.hpp>
 #include <telaio/ops/kernels/finite.hpp>
 #include <telaio/ops/kernels/simd_target.hpp>
+#include <telaio/ops/kernels/transpose.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -315,8 +316,8 @@ void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* me
       T* to = gw + tap * conv.c * conv.o;
       for (int64_t c = 0; c < conv.c; c += block) {
         const T* from = sums + element(tap, c);
+        transpose(from, out_step, conv.o, block, to, conv.o);
         for (int64_t i = 0; i < block; ++i, ++from, to += conv.o) {
-          for (int64_t q = 0; q < conv.o; ++q) to[q] = from[q * out_step];
           for (int64_t slice = 1; slice < plan.slices; ++slice) {
             for (int64_t q = 0; q < conv.o; ++q) to[q] += from[slice * slice_step + q * out_step];
           }
