@@ -204,9 +204,9 @@ void Executable::measure(const Frame& frame, Profile& profile) const {
     execute(frame, static_cast<int>(s));
     note(plan_, step, std::chrono::duration<double>(Clock::now() - start).count());
   }
-  for (auto& [key, row] : rows) profile.rows.push_back(std::move(row));
-  std::stable_sort(profile.rows.begin(), profile.rows.end(),
-                   [](const Profile::Row& a, const Profile::Row& b) { return a.seconds > b.seconds; });
+  const auto longer = [](const Profile::Row& a, const Profile::Row& b) { return a.seconds > b.seconds; };
+  for (auto& [key, row] : rows)
+    profile.rows.insert(std::upper_bound(profile.rows.begin(), profile.rows.end(), row, longer), std::move(row));
 }
 
 std::vector<Array> Executable::run(std::span<const Array> given, std::vector<NodePtr>* read, Profile* profile) const {
