@@ -108,6 +108,7 @@ template <class T>
 void Transpose(const T* src, int64_t src_step, int64_t rows, int64_t columns, T* dst, int64_t dst_step) {
 #if HWY_TARGET == HWY_AVX3
   if constexpr (sizeof(T) == 4) {
+    if (rows == 0 || columns == 0) return;
     const int64_t whole = rows / square_side * square_side, across = columns / square_side * square_side;
     for (int64_t j = 0; j < whole; j += square_side) {
       for (int64_t p = 0; p < across; p += square_side)
