@@ -25,6 +25,7 @@
 #include <telaio/telaio.hpp>
 
 #include "first_step.hpp"
+#include "handover.hpp"
 #include "machine_peak.hpp"
 
 namespace {
@@ -114,7 +115,8 @@ void infer(benchmark::State& state, const std::string& name) {
 
 /// How many times as fast a step of training is on all threads as on one: single steps, by turns, of which those count
 /// whose cores were theirs alone, as medians. "cycles" is the same for each cycle of the clock, which is often lower
-/// where all cores work. The time shown is that of a step on all threads.
+/// where all cores work. "handover_ns" is what passes from a write by one thread to another's read: where that is long,
+/// so is all that a step's threads have from one another. The time shown is that of a step on all threads.
 void scale(benchmark::State& state, const std::string& name, int all) {
   const int64_t size = state.range(0);
   const nn::Model model = model_named(name);
@@ -145,13 +147,16 @@ void scale(benchmark::State& state, const std::string& name, int all) {
     return values[values.size() / 2];
   };
   Steps one, many;
+  std::vector<double> handovers;
   for (auto _ : state) {
     run(1, one);
     state.SetIterationTime(run(all, many));
+    handovers.push_back(bench::handover_seconds());
   }
   const double shared = median(many.seconds), cycles = median(many.cycles);
   state.counters["speedup"] = shared > 0 ? median(one.seconds) / shared : 0;
   state.counters["cycles"] = cycles > 0 ? median(one.cycles) / cycles : 0;
+  state.counters["handover_ns"] = 1e9 * median(std::move(handovers));
   state.counters["alone"] = static_cast<double>(std::min(one.seconds.size(), many.seconds.size()));
 }
 
