@@ -294,9 +294,9 @@ bool sum_images(const Conv2dPoolGeometry& g, const Plan<T>& plan, int64_t begin,
   return finite;
 }
 
-// The slices' sums, in one of three layouts, → gw [kh, kw, c, o].
+// The slices' sums, in one of three layouts, are added to the first slice's, which → gw [kh, kw, c, o].
 template <class T>
-void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* memory, T* gw) {
+void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, char* memory, T* gw) {
   const Conv2dGeometry& conv = g.conv;
   const int64_t lanes = vector_lanes<T>(), line = plan.line_vectors * lanes;
   // The first element of an input channel and a tap; from it on a block of channels is contiguous.
@@ -307,22 +307,21 @@ void add_slices(const Conv2dPoolGeometry& g, const Plan<T>& plan, const char* me
     return tap / conv.kw * line + tap % conv.kw * conv.c;
   };
   const int64_t out_step = plan.planes ? 1 : plan.slabs ? 9 * lanes : conv.kh * line;
-  const int64_t slice_step = plan.slice_bytes() / static_cast<int64_t>(sizeof(T));
-  const T* sums = reinterpret_cast<const T*>(memory);
-  const int64_t taps = conv.kh * conv.kw;
-  const int64_t grain = plan.slices == 1 ? taps : grain_for(static_cast<double>(conv.c * conv.o * plan.slices * 2));
-  parallel_for(taps, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
-    for (int64_t tap = begin; tap < end; ++tap) {
-      T* to = gw + tap * conv.c * conv.o;
-      for (int64_t c = 0; c < conv.c; c += block) {
-        const T* from = sums + element(tap, c);
-        transpose(from, out_step, conv.o, block, to, conv.o);
-        for (int64_t i = 0; i < block; ++i, ++from, to += conv.o) {
-          for (int64_t slice = 1; slice < plan.slices; ++slice) {
-            for (int64_t q = 0; q < conv.o; ++q) to[q] += from[slice * slice_step + q * out_step];
-          }
-        }
+  T* const sums = reinterpret_cast<T*>(memory);
+  if (plan.slices > 1) {
+    const int64_t count = plan.sums / static_cast<int64_t>(sizeof(T));
+    parallel_for(count, grain_for(static_cast<double>(plan.slices)), [&](int64_t begin, int64_t end) {
+      for (int64_t slice = 1; slice < plan.slices; ++slice) {
+        const T* from = reinterpret_cast<const T*>(memory + slice * plan.slice_bytes());
+        for (int64_t i = begin; i < end; ++i) sums[i] += from[i];
       }
+    });
+  }
+  const double elements = static_cast<double>(conv.c * conv.o);
+  parallel_for(conv.kh * conv.kw, grain_for(elements), [&](int64_t begin, int64_t end) {
+    for (int64_t tap = begin; tap < end; ++tap) {
+      for (int64_t c = 0; c < conv.c; c += block)
+        transpose(sums + element(tap, c), out_step, conv.o, block, gw + (tap * conv.c + c) * conv.o, conv.o);
     }
   });
 }

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include <telaio/bench/handover.hpp>
 
 namespace telaio::bench {
@@ -10,12 +12,17 @@ TEST(Handover, NeedsASecondThread) {
   EXPECT_EQ(handover_seconds(), 0);
 }
 
-TEST(Handover, TakesLongerThanAnInstructionAndEnds) {
+TEST(Handover, TakesLongerThanAnInstructionAndLessThanALook) {
+  if (std::thread::hardware_concurrency() < 2) GTEST_SKIP() << "one core only";
   const ThreadLimit limit(2);
-  for (int i = 0; i < 20; ++i) {
+  // A second thread may be late, but not always.
+  double least = 0;
+  for (int i = 0; i < 100; ++i) {
     const double seconds = handover_seconds();
-    EXPECT_TRUE(seconds == 0 || seconds > 1e-9) << seconds;
+    if (seconds > 0 && (least == 0 || seconds < least)) least = seconds;
   }
+  EXPECT_GT(least, 5e-9);
+  EXPECT_LT(least, 5e-5);
 }
 
 }  // namespace
