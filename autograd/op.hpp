@@ -164,6 +164,9 @@ class Op : public boost::intrusive_ref_counter<Op> {
   /// How the op acts along the batch, for running slices of it through many ops. On entry axes[i] is the axis of input
   /// i along which it is cut (−1: it is whole). An op may set an entry that is −1 when it needs that input cut too.
   virtual BatchFlow along_batch(std::span<int> /*axes*/, Specs /*x*/, Specs /*y*/) const { return {}; }
+  /// For an op that sums: the one that adds to what y holds instead of overwriting it, not differentiated; null where
+  /// there is none.
+  virtual OpPtr adding() const { return {}; }
   /// The op for slices of `rows` out of a batch cut along axis `axis` of its output, where an attribute says the
   /// batch's size; null when it is this one.
   virtual OpPtr for_rows(int /*axis*/, int64_t /*rows*/) const { return {}; }

@@ -31,7 +31,7 @@ kernels::MatrixView<T> matrix(const View& view) {
 class Matmul final : public Op {
  public:
   enum class Then { nothing, bias, bias_relu, gate };
-  explicit Matmul(Then then = Then::nothing) : then_(then) {}
+  explicit Matmul(Then then = Then::nothing, bool adds = false) : then_(then), adds_(adds) {}
   std::string_view name() const override {
     return then_ == Then::nothing ? "matmul" : then_ == Then::gate ? "matmul_relu_grad" : "matmul_bias";
   }
@@ -63,7 +63,7 @@ class Matmul final : public Op {
         kernels::Epilogue<T> epilogue{.relu = then_ == Then::bias_relu, .gated = then_ == Then::gate};
         if (epilogue.gated) epilogue.gate = x[2].bytes - y[0].bytes;
         else if (then_ != Then::nothing) epilogue.bias = x[2].data<T>();
-        return kernels::matmul(shape, a, b, y[0].data<T>(), scratch, epilogue);
+        return kernels::matmul(shape, a, b, y[0].data<T>(), scratch, epilogue, adds_);
       }
       const int64_t* batch = y[0].shape().data();
       kernels::matmul_batched(shape, {batch_rank, batch, x[0].strides->data()}, a,
@@ -98,6 +98,8 @@ class Matmul final : public Op {
     return {};
   }
 
+  OpPtr adding() const override { return then_ == Then::nothing ? OpPtr(new Matmul(then_, true)) : OpPtr(); }
+
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
     std::vector<Tensor> gx(2);
     if (needs[0]) gx[0] = matmul(gy[0], transpose(x[1]));  // [...,M,N]·[...,K,N]ᵀ → [...,M,K]
@@ -118,7 +120,10 @@ class Matmul final : public Op {
   }
   OpPtr finiteness(const Node&) const override { return matmul_finiteness(); }
 
-  bool same_as(const Op& other) const override { return then_ == static_cast<const Matmul&>(other).then_; }
+  bool same_as(const Op& other) const override {
+    const auto& product = static_cast<const Matmul&>(other);
+    return then_ == product.then_ && adds_ == product.adds_;
+  }
   double flops(Specs x, Specs y) const override {
     return 2.0 * static_cast<double>(x[0].shape.back()) * static_cast<double>(y[0].numel());
   }
@@ -138,6 +143,7 @@ class Matmul final : public Op {
   }
 
   Then then_;
+  bool adds_;  // to what is there
 };
 
 Shape batch_of(const Shape& shape) {

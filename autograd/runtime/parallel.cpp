@@ -26,6 +26,49 @@ class Context : public tbb::task_group_context {
   Context() : task_group_context(bound, fp_settings) {}
 };
 
+// Chunks dealt out to threads, a share for each: the same chunks to the same thread whenever a loop is run again, so
+// that it finds in its core's cache what it wrote there. Who is done with its own share takes from the others'.
+class Shares {
+ public:
+  Shares(int64_t chunks, int threads)
+      : threads_(static_cast<int>(std::min<int64_t>(chunks, std::max(threads, 1)))),
+        count_(std::min(threads_, most)),
+        chunks_(chunks) {
+    for (int i = 0; i < count_; ++i) shares_[i].next.store(first(i), std::memory_order_relaxed);
+  }
+  // That may take part.
+  int threads() const { return threads_; }
+
+  template <class Body>
+  void take(const Body& body) {
+    const int own = thread_index() % count_;
+    for (int i = 0; i < count_; ++i) {
+      const int share = (own + i) % count_;
+      const int64_t end = first(share + 1);
+      std::atomic<int64_t>& next = shares_[share].next;
+      while (next.load(std::memory_order_relaxed) < end) {
+        const int64_t chunk = next.fetch_add(1, std::memory_order_relaxed);
+        if (chunk < end) body(chunk);
+      }
+    }
+  }
+  // What has not begun.
+  void drop() {
+    for (int i = 0; i < count_; ++i) shares_[i].next.store(first(i + 1), std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr int most = 32;
+  int64_t first(int share) const { return chunks_ / count_ * share + std::min<int64_t>(share, chunks_ % count_); }
+
+  struct alignas(64) Share {  // on a line of its own
+    std::atomic<int64_t> next;
+  };
+  int threads_, count_;
+  int64_t chunks_;
+  Share shares_[most];
+};
+
 }  // namespace
 
 SerialScope::SerialScope() : ThreadFlag(serial) {}
@@ -41,12 +84,17 @@ void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_
     for (int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain));
     return;
   }
+  Shares shares(chunks, thread_count());
   Context context;
   tbb::parallel_for(
-      tbb::blocked_range<int64_t>(0, chunks, 1),
-      [&](const tbb::blocked_range<int64_t>& range) {
-        for (int64_t chunk = range.begin(); chunk != range.end(); ++chunk)
-          body(chunk * grain, std::min(count, (chunk + 1) * grain));
+      tbb::blocked_range<int>(0, shares.threads(), 1),
+      [&](const tbb::blocked_range<int>&) {
+        try {
+          shares.take([&](int64_t chunk) { body(chunk * grain, std::min(count, (chunk + 1) * grain)); });
+        } catch (...) {
+          shares.drop();
+          throw;
+        }
       },
       tbb::simple_partitioner(), context);
 }
@@ -100,7 +148,7 @@ void run_tasks(const TaskGraph& tasks, std::atomic<int>* waiting, FunctionRef<vo
 }
 
 int Places::take() {
-  const int thread = tbb::this_task_arena::current_thread_index();
+  const int thread = thread_index();
   const uint32_t own = thread >= 0 && thread < std::min(count_, thread_count()) ? 1u << thread : 0;
   uint32_t seen = taken_.load(std::memory_order_relaxed), place = 0;
   do {
@@ -179,5 +227,7 @@ int thread_count() {
   const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
   return std::min(static_cast<int>(allowed), tbb::this_task_arena::max_concurrency());
 }
+
+int thread_index() { return std::max(tbb::this_task_arena::current_thread_index(), 0); }
 
 }  // namespace telaio

@@ -158,5 +158,16 @@ class ThreadLimit {
 
 /// Threads that parallel work of this thread may use now.
 int thread_count();
+/// Which one of them this thread is: below thread_count(), or what is left over where that was made smaller.
+int thread_index();
+
+/// What a loop does that waits a few microseconds for another thread.
+inline void pause_briefly() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#else
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+}
 
 }  // namespace telaio

@@ -92,6 +92,7 @@ class Slicer {
     int axis = -1;            // of the batch in its outputs; −1: none
     int region = -1;          // the region that computes it; −1: outside
     bool summed = false;      // its outputs are summed over the batch
+    bool trails = false;      // all at once, behind the slices of its region
     int level = 0;            // how many regions must have run before it can be read outside (or before it runs)
     std::vector<int> inputs;  // in a region: the axis along which each input is cut
   };
@@ -179,26 +180,45 @@ class Slicer {
     }
     std::vector<TensorSpec> y = node.outputs();
     const bool summed = along.kind == BatchFlow::Kind::summed;
+    bool trails = false;
     for (TensorSpec& spec : y) {
       if (summed) {
         whole_bytes += spec.bytes();
         if (spec.dtype == boolean) return false;
         // Each group has sums of its own. Where all of them are more than what they are sums of, that is kept instead,
         // and summed as a whole.
-        if (SlicedOp::most_groups * spec.bytes() > cut_bytes) return false;
+        if (SlicedOp::most_groups * spec.bytes() > cut_bytes) trails = true;
         continue;
       }
       if (along.axis >= spec.shape.rank() || spec.shape[along.axis] != batch_) return false;
       spec = with_rows(spec, along.axis, 2);
     }
-    if (whole_bytes > most_whole_bytes_of_op) return false;
+    if (whole_bytes > most_whole_bytes_of_op || (trails && !may_trail(node, axes, region))) return false;
     if (!gives(*op_for(node, summed ? -1 : along.axis, 2), specs, y)) return false;
     flow.axis = summed ? -1 : along.axis;
     flow.summed = summed;
+    flow.trails = trails;
+    if (trails) ++trailing_[region];
     flow.region = region;
     flow.level = region;
     flow.inputs = std::move(axes);
     return true;
+  }
+
+  // Whether it can trail behind the slices of the region: what it sums must all come from there.
+  bool may_trail(const Node& node, std::span<const int> axes, int region) {
+    for (const Tensor& x : node.inputs()) {
+      const Node* from = given_by_slices(x).node();
+      if (!from || flows_[from].region != region) return false;
+    }
+    return trailing_[region] < TrailingSums::most &&
+           TrailingSums::possible(node.op(), axes, specs_of(node.inputs()), node.outputs());
+  }
+
+  // The output of a region that x is a view of, if it is not one itself; undefined where there is none.
+  Tensor given_by_slices(Tensor x) {
+    while (flows_[x.node()].axis > 0 && is_view(*x.node())) x = x.node()->inputs()[0];
+    return flows_[x.node()].axis == 0 && flows_[x.node()].region >= 0 ? x : Tensor();
   }
 
   // Which regions are worth it.
@@ -211,7 +231,7 @@ class Slicer {
     std::vector<Sum> sums(static_cast<size_t>(levels_));
     for (const Node* node : order_) {
       const Flow& flow = flows_[node];
-      if (flow.region < 0) continue;
+      if (flow.region < 0 || flow.trails) continue;
       Sum& sum = sums[static_cast<size_t>(flow.region)];
       for (size_t i = 0; i < node->inputs().size(); ++i) {
         const Tensor& x = node->inputs()[i];
@@ -234,7 +254,7 @@ class Slicer {
       const bool inside = sliced(flow);
       for (size_t k = 0; k < node->inputs().size() && !node->values(); ++k) {
         const Node* from = node->inputs()[k].node();
-        const bool together = inside && flows_[from].region == flow.region;
+        const bool together = inside && !flow.trails && flows_[from].region == flow.region;
         if (!together || (needed_[node] && flow.axis > 0)) needed_[from] = true;
         if (!together && node->op().only_checks(k) && is_float(node->inputs()[k].dtype()))
           checked_[key(node->inputs()[k])] = Tensor();
@@ -273,6 +293,7 @@ class Slicer {
     std::vector<Tensor> inputs;                       // as they are outside
     std::vector<char> cut, summed;
     std::vector<Tensor> outputs;  // as they were
+    std::vector<const Node*> trailing;
   };
 
   Tensor entrance(Region& region, const Tensor& x, bool cut) {
@@ -327,6 +348,10 @@ class Slicer {
     for (const Node* node : order_) {
       const Flow& flow = flows_[node];
       if (flow.region != level) continue;
+      if (flow.trails) {
+        region.trailing.push_back(node);
+        continue;
+      }
       std::vector<Tensor> x;
       for (size_t i = 0; i < node->inputs().size(); ++i) {
         const Tensor& from = node->inputs()[i];
@@ -345,6 +370,33 @@ class Slicer {
       }
     }
     return region;
+  }
+
+  TrailingSums trailing_sums(const Region& region) {
+    Graph graph;
+    std::vector<size_t> from;
+    std::vector<std::vector<int>> axes;
+    TensorMap<Tensor> made;
+    const auto whole = [&](auto& self, const Tensor& x) -> Tensor {
+      Tensor& here = made[key(x)];
+      if (here.defined()) return here;
+      if (!given_by_slices(x).same(x)) {
+        const Tensor viewed = self(self, x.node()->inputs()[0]);
+        return made[key(x)] = rebuild(x, {viewed});
+      }
+      const auto output = std::find_if(region.outputs.begin(), region.outputs.end(),
+                                       [&](const Tensor& candidate) { return candidate.same(x); });
+      from.push_back(static_cast<size_t>(output - region.outputs.begin()));
+      graph.inputs.push_back(input(std::string(x.node()->op().name()), x.spec(), x.node()->where()));
+      return here = graph.inputs.back();
+    };
+    for (const Node* node : region.trailing) {
+      std::vector<Tensor> x;
+      for (const Tensor& from_slices : node->inputs()) x.push_back(whole(whole, from_slices));
+      graph.outputs.push_back(rebuild(Tensor(NodePtr(node), 0), std::move(x)));
+      axes.push_back(flows_[node].inputs);
+    }
+    return TrailingSums(std::move(graph), std::move(from), std::move(axes));
   }
 
   void build_region(int level) {
@@ -368,10 +420,14 @@ class Slicer {
     Region region = region_of(level, rows);
     SliceGraph last;
     if (batch_ % rows != 0) last = region_of(level, batch_ % rows).slice;
+    TrailingSums trailing = trailing_sums(region);
+    const size_t slices_outputs = region.outputs.size();
+    for (const Node* node : region.trailing) region.outputs.emplace_back(NodePtr(node), 0);
     std::vector<size_t> watched;
     for (size_t i = 0; i < region.outputs.size(); ++i)
-      if (region.summed[i] && checked_.contains(key(region.outputs[i]))) watched.push_back(i);
-    const OpPtr op(new SlicedOp(std::move(region.slice), std::move(last), batch_, region.cut, region.summed, watched));
+      if ((i >= slices_outputs || region.summed[i]) && checked_.contains(key(region.outputs[i]))) watched.push_back(i);
+    const OpPtr op(new SlicedOp(std::move(region.slice), std::move(last), batch_, region.cut, region.summed,
+                                std::move(trailing), watched));
     const NodePtr built(new Node(Node::Kind::compute, op, region.inputs, op->infer({}), SourceLocation()));
     for (size_t i = 0; i < region.outputs.size(); ++i)
       outer_[key(region.outputs[i])] = Tensor(built, static_cast<int>(i));
@@ -385,6 +441,7 @@ class Slicer {
   boost::unordered_flat_map<const Node*, Flow> flows_;
   boost::unordered_flat_map<const Node*, bool> needed_;
   int levels_ = 0;
+  std::map<int, int64_t> trailing_;  // how many sums trail behind each region
   std::vector<bool> worth_;
   TensorMap<Tensor> outer_;
   TensorMap<Tensor> checked_;  // what is read by checks, and the scalar that tells them as much, where there is one

@@ -8,6 +8,7 @@
 #include <telaio/autograd/op.hpp>
 #include <telaio/autograd/runtime/graph.hpp>
 #include <telaio/autograd/runtime/plan.hpp>
+#include <telaio/autograd/runtime/trailing_sums.hpp>
 
 namespace telaio {
 
@@ -28,11 +29,11 @@ class SlicedOp final : public Op {
   static constexpr int64_t most_groups = 8;
 
   /// `slice` for all slices but perhaps the last; `last` (no rows: not needed) for the remainder of the batch.
-  /// cut[i]: input i is cut along its first axis. summed[i]: output i is a sum. For each of `watched`, which are sums
-  /// of floats, there is another output behind them: a scalar, 0 where all of the sum is finite, else its NaN or
-  /// infinity.
+  /// cut[i]: input i is cut along its first axis. summed[i]: output i is a sum. Behind the slices' outputs are the
+  /// trailing sums. For each of `watched`, which are sums of floats, there is another output behind them: a scalar, 0
+  /// where all of the sum is finite, else its NaN or infinity.
   SlicedOp(SliceGraph slice, SliceGraph last, int64_t batch, std::vector<char> cut, std::vector<char> summed,
-           std::vector<size_t> watched = {});
+           TrailingSums trailing = {}, std::vector<size_t> watched = {});
   ~SlicedOp() override;
 
   std::string_view name() const override { return "sliced"; }
@@ -46,6 +47,7 @@ class SlicedOp final : public Op {
 
   int64_t rows() const { return slice_.rows; }
   const Graph& slice() const { return slice_.graph; }
+  const TrailingSums& trailing() const { return trailing_; }
   /// Runs on the calling thread, and says after each step what it was and how long it took.
   void profile(Views x, Views y, void* scratch, FunctionRef<void(const Plan&, const Plan::Step&, double)> took) const;
 
@@ -61,12 +63,16 @@ class SlicedOp final : public Op {
                  int64_t slice, bool first, Took* took) const;
   std::byte* sum_of(Views y, std::byte* sums, size_t output) const;
   void add_group(Views y, std::byte* sums) const;
-  void add_groups(Views y, std::span<std::byte* const> sums) const;
+  int64_t first_row(int64_t group) const { return std::min(slices() * group / groups() * slice_.rows, batch_); }
+  // What trails is summed over these first, as soon as a thread finds no other group left.
+  int64_t early_groups() const { return groups() * 3 / 4; }
+  size_t watch_of(size_t output) const;
 
   SliceGraph slice_, last_;
   Plan plan_, last_plan_;
   int64_t batch_;
   std::vector<char> cut_, summed_;
+  TrailingSums trailing_;
   std::vector<size_t> watched_;
   std::vector<TensorSpec> outputs_;
   std::vector<int64_t> sum_place_;  // of each summed output within a group's sums, in bytes

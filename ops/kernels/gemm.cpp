@@ -104,7 +104,7 @@ void run_task(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& op
                             .b_row_step = plan.panel,
                             .c_rows = c_rows,
                             .c_column = n0,
-                            .accumulate = block > first};
+                            .accumulate = block > first || (operands.accumulate && !partial)};
     if (plan.parts == 1 && block + 1 == last) product.epilogue = operands.epilogue;
     if (operands.b != nullptr) {
       // What this thread is likely to need next: further rows of B, or the next task's columns.
@@ -126,8 +126,8 @@ void add_parts(const GemmShape& s, const Plan<T>& plan, const GemmOperands<T>& o
     for (int64_t i = begin; i < end; ++i) {
       T* c;
       operands.locate_c(i, 1, &c);
-      std::copy_n(partial + i * s.n, s.n, c);
-      for (int64_t part = 1; part < plan.parts; ++part) {
+      if (!operands.accumulate) std::copy_n(partial + i * s.n, s.n, c);
+      for (int64_t part = operands.accumulate ? 0 : 1; part < plan.parts; ++part) {
         const T* row = partial + (part * s.m + i) * s.n;
         for (int64_t j = 0; j < s.n; ++j) c[j] += row[j];
       }
@@ -186,7 +186,7 @@ void gemm(const GemmShape& s, const GemmOperands<T>& operands, void* scratch) {
     for (int64_t i = 0; i < s.m; ++i) {
       T* c;
       operands.locate_c(i, 1, &c);
-      std::fill_n(c, s.n, T(0));
+      if (!operands.accumulate) std::fill_n(c, s.n, T(0));
       finish(operands.epilogue, 0, c, s.n);
     }
     return;

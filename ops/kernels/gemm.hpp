@@ -60,6 +60,7 @@ struct GemmOperands {
   int64_t a_row_stride = 0;
   /// B in memory where its rows are contiguous, but it is better packed; else null.
   const T* b_to_pack = nullptr;
+  bool accumulate = false;  ///< add to C instead of overwriting it
 };
 
 /// What locate_a does after a copy in that order: the addresses of the rows, and the step that it returns.
@@ -75,8 +76,8 @@ int64_t rows_of_block(BlockOrder order, int64_t rows, const T* block, const T** 
 template <class T>
 int64_t gemm_scratch_bytes(const GemmShape& shape, bool b_in_memory = false);
 
-/// Computes C, overwriting it; k = 0 gives zeros. Where C is too small to occupy many cores and k is long, k is cut
-/// into parts whose number depends on the shape alone, and the partial products are added in order.
+/// Computes C, overwriting it or adding to it; k = 0 gives zeros. Where C is too small to occupy many cores and k is
+/// long, k is cut into parts whose number depends on the shape alone, and the partial products are added in order.
 template <class T>
 void gemm(const GemmShape& shape, const GemmOperands<T>& operands, void* scratch);
 
@@ -95,10 +96,10 @@ struct MatrixView {
 template <class T>
 int64_t matmul_scratch_bytes(const GemmShape& shape);
 
-/// [m,k]·[k,n] → [m,n], c contiguous.
+/// [m,k]·[k,n] → [m,n], c contiguous; with `accumulate` added to what is there.
 template <class T>
 void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch,
-            const Epilogue<T>& epilogue = {});
+            const Epilogue<T>& epilogue = {}, bool accumulate = false);
 
 /// Whether matmul_in_pieces can: neither k nor n may be too long.
 template <class T>

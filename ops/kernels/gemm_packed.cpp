@@ -141,7 +141,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
                                   .rows_first = true,
                                   .c_rows = c_rows,
                                   .c_column = n0,
-                                  .accumulate = k0 > 0};
+                                  .accumulate = k0 > 0 || operands.accumulate};
           if (packs) {
             product.b = operands.b_to_pack + k0 * operands.b_row_stride + n0;
             product.b_panel_step = tall.columns;

@@ -143,7 +143,7 @@ int64_t matmul_scratch_bytes(const GemmShape& shape) {
 
 template <class T>
 void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>& b, T* c, void* scratch,
-            const Epilogue<T>& epilogue) {
+            const Epilogue<T>& epilogue, bool accumulate) {
   const Factors<T> factors(a, b, shape.k);
   const int64_t task = factors.in_place()                            ? narrowest_task
                        : factors.order() == BlockOrder::column_major ? copying_task
@@ -165,7 +165,7 @@ void matmul(const GemmShape& shape, const MatrixView<T>& a, const MatrixView<T>&
   gemm<T>(shape,
           {locate_a, factors.in_place() ? gemm_block_rows : gemm_copied_rows, task, b_rows, b.row_stride, fill_b,
            locate_c, factors.fill_depth(), epilogue, a.column_stride == 1 ? a.data : nullptr, a.row_stride,
-           b.column_stride == 1 ? b.data : nullptr},
+           b.column_stride == 1 ? b.data : nullptr, accumulate},
           scratch);
 }
 
@@ -221,9 +221,9 @@ void matmul_batched(const GemmShape& shape, const Extents& a_batch, const Matrix
 template int64_t matmul_scratch_bytes<float>(const GemmShape&);
 template int64_t matmul_scratch_bytes<double>(const GemmShape&);
 template void matmul(const GemmShape&, const MatrixView<float>&, const MatrixView<float>&, float*, void*,
-                     const Epilogue<float>&);
+                     const Epilogue<float>&, bool);
 template void matmul(const GemmShape&, const MatrixView<double>&, const MatrixView<double>&, double*, void*,
-                     const Epilogue<double>&);
+                     const Epilogue<double>&, bool);
 template bool matmul_fits_in_pieces<float>(const GemmShape&);
 template bool matmul_fits_in_pieces<double>(const GemmShape&);
 template int64_t matmul_in_pieces_scratch_bytes<float>(const GemmShape&);

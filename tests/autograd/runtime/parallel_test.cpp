@@ -3,6 +3,7 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -10,6 +11,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <oneapi/tbb/task_arena.h>
 
 namespace telaio {
 namespace {
@@ -39,6 +42,59 @@ TEST(ParallelFor, RunsTheSameChunksInOrderInASerialScope) {
     });
   }
   EXPECT_EQ(chunks, (std::vector<std::pair<int64_t, int64_t>>{{0, 10}, {10, 20}, {20, 30}, {30, 40}, {40, 45}}));
+}
+
+template <class Body>
+void on_threads(int threads, const Body& body) {
+  const ThreadLimit limit(threads);
+  tbb::task_arena(threads).execute(body);
+}
+
+// So that it finds in its core's cache what it wrote there: unless it comes late.
+TEST(ParallelFor, GivesAThreadTheSameChunksAgain) {
+  for (const int threads : {2, 3})
+    on_threads(threads, [&] {
+      constexpr int chunks = 6, rounds = 40;
+      int same = 0;
+      for (int round = 0; round < rounds; ++round) {
+        int index[chunks];
+        parallel_for(chunks, 1, [&](int64_t chunk, int64_t) {
+          index[chunk] = thread_index();
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        });
+        bool as_dealt = true;
+        for (int chunk = 0; chunk < chunks; ++chunk) as_dealt &= index[chunk] == chunk / (chunks / threads);
+        same += as_dealt;
+      }
+      EXPECT_GT(same, rounds / 4) << threads;
+    });
+}
+
+TEST(ParallelFor, BeginsNothingMoreAfterAnError) {
+  const ThreadLimit limit(2);
+  std::atomic<int> begun{0};
+  EXPECT_THROW(parallel_for(1000, 1,
+                            [&](int64_t chunk, int64_t) {
+                              ++begun;
+                              std::this_thread::sleep_for(std::chrono::microseconds(100));
+                              if (chunk % 10 == 3) throw std::runtime_error("no more");
+                            }),
+               std::runtime_error);
+  EXPECT_LT(begun, 100);
+}
+
+TEST(ParallelFor, HasWorkForMoreThreadsThanShares) {
+  std::vector<std::atomic<int>> hits(997);
+  std::atomic<int> most = 0;
+  on_threads(40, [&] {
+    parallel_for(997, 1, [&](int64_t begin, int64_t) {
+      ++hits[begin];
+      if (const int index = thread_index(); index > most) most = index;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+  });
+  for (auto& h : hits) EXPECT_EQ(h, 1);
+  EXPECT_GE(most, 32);
 }
 
 // Of parallel work, to see that a background task's own is done.

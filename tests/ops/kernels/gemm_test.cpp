@@ -115,6 +115,26 @@ TYPED_TEST(Matmul, OfManyRowsIsExact) {
   });
 }
 
+// Few and many rows of A, one and several blocks of k; a k in parts; none at all.
+TYPED_TEST(Matmul, AddsExactlyToWhatIsThere) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(5);
+    for (const GemmShape& s :
+         {GemmShape{15, 33, 7}, GemmShape{97, 64, 96}, GemmShape{3, 200, 1030}, GemmShape{1029, 40, 700},
+          GemmShape{131, 1061, 590}, GemmShape{20, 30, 40'000}, GemmShape{5, 6, 0}}) {
+      std::vector<T> a_data, b_data;
+      const MatrixView<T> a = random_view(random, a_data, s.m, s.k), b = random_view(random, b_data, s.k, s.n);
+      const std::vector<T> before = random.whole_numbers<T>(s.m * s.n), product = naive(s, a, b);
+      std::vector<T> expected = before, sum = before;
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] += product[i];
+      const Scratch scratch(matmul_scratch_bytes<T>(s));
+      matmul<T>(s, a, b, sum.data(), scratch, {}, true);
+      ASSERT_EQ(sum, expected) << s.m << "," << s.n << "," << s.k;
+    }
+  });
+}
+
 // Several blocks along both n and k, from a B that lies transposed.
 TYPED_TEST(Matmul, OfManyBlocksIsExactInEveryLayout) {
   using T = TypeParam;
