@@ -422,6 +422,44 @@ TEST(Slice, WhoAddsUpTellsTheChecks) {
   }
 }
 
+TEST(Slice, WhatTrailsTellsTheChecks) {
+  for (const DType dtype : {f32, f64}) {
+    const auto f = [](const Tensor& x) {
+      const Tensor y = worked(x);
+      const auto fewer = [&](int64_t n) { return sum(reshape(y, {x.dim(0), n, 4096 / n}), {2}); };
+      const Tensor product = matmul(transpose(fewer(512)), fewer(32));
+      return List{nn::check_finite(sum(tanh(x)), {product}, {"w"}), product};
+    };
+    const Tensor x = cast(rows(64), dtype);
+    const Cut found = cut(f, x);
+    ASSERT_EQ(found.regions.size(), 1u);
+    ASSERT_EQ(found.regions[0]->trailing().size(), 1u);
+    for (const Node* node : topological_order(found.graph.roots())) {
+      if (node->op().name() == "check_finite") {
+        EXPECT_EQ(node->inputs()[1].rank(), 0);
+      }
+    }
+    const auto compiled = compile(f);
+    const auto message = [&](const Tensor& data) -> std::string {
+      try {
+        compiled(data);
+      } catch (const Error& error) {
+        const std::string text = error.what();
+        return text.substr(0, text.find('\n'));
+      }
+      return "";
+    };
+    const auto at = [&](int64_t row, int64_t column) {
+      return reshape(cast(equal(arange(64 * 4096), row * 4096 + column), dtype), {64, 4096});
+    };
+    EXPECT_EQ(message(x), "");
+    for (const int64_t row : {0, 40, 63})
+      for (const int64_t column : {0, 2000, 4095})
+        EXPECT_NE(message(x - at(row, column) * 1000.0).find("the gradient of 'w' has an infinity"), std::string::npos)
+            << row << ", " << column;
+  }
+}
+
 // What is asked for beforehand is what is written: so many threads touch no more of the memory.
 TEST(Slice, TouchesTheMemoryThatItsThreadsNeed) {
   const ThreadLimit one(1);
