@@ -2,7 +2,6 @@
 //
 //   telaio_bench_models                                        all; options are Google Benchmark's
 //   telaio_bench_models --benchmark_filter=scaling/            a step on all threads against one, by turns
-//   telaio_bench_models --time_to_first_step[=NETWORK]         from the start of a process to the first finished step
 //
 // "resident_MB" is the most that the process has had in memory so far (VmHWM): for one configuration's own, run that
 // one alone by --benchmark_filter.
@@ -11,7 +10,6 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,44 +22,14 @@
 #include <telaio/nn/train/trainer.hpp>
 #include <telaio/telaio.hpp>
 
-#include "first_step.hpp"
 #include "handover.hpp"
 #include "machine_peak.hpp"
+#include "networks.hpp"
 
 namespace {
 
 using namespace telaio;
 using benchmark::Counter;
-
-/// Pairs of 3×3 convolutions of a width that doubles where the image is halved, as VGG has them (Simonyan and Zisserman
-/// 2014).
-nn::Layer vgg() {
-  std::vector<nn::Layer> layers;
-  for (const int64_t filters : {32, 64, 128}) {
-    for (int i = 0; i < 2; ++i)
-      layers.emplace_back(nn::Conv2D{.filters = filters, .activation = "relu", .padding = Padding::same()});
-    layers.emplace_back(nn::MaxPool2D{2});
-  }
-  layers.emplace_back(nn::Flatten{});
-  layers.emplace_back(nn::Dense{128, "relu"});
-  layers.emplace_back(nn::Dense{10});
-  layers.emplace_back(nn::Softmax{});
-  return nn::Sequential(std::move(layers));
-}
-
-nn::Model model_named(const std::string& name) {
-  if (name == "vgg") return nn::Model(vgg(), {32, 32, 3}, {.name = name});
-  return nn::Model(nn::network_named(name), {28, 28, 1}, {.name = name});
-}
-
-struct Batch {
-  Tensor x, classes;
-};
-Batch make_batch(const nn::Model& model, int64_t size) {
-  Shape shape = model.sample_shape();
-  shape.insert(0, size);
-  return {uniform(shape, random_key(1, 0)).eval(), cast(floor(uniform({size}, random_key(1, 1)) * 10), i64).eval()};
-}
 
 double resident_megabytes() {
   std::ifstream file("/proc/self/status");
@@ -86,9 +54,9 @@ void train(benchmark::State& state, const std::string& name) {
   const int64_t size = state.range(0);
   const auto threads = static_cast<int>(state.range(1));
   const ThreadLimit limit(threads);
-  const nn::Model model = model_named(name);
+  const nn::Model model = bench::model_named(name);
   nn::Trainer trainer(model);
-  const Batch batch = make_batch(model, size);
+  const bench::Batch batch = bench::make_batch(model, size);
   trainer.step(batch.x, batch.classes);
   const bench::PeakShare share(threads);
   for (auto _ : state) benchmark::DoNotOptimize(trainer.step(batch.x, batch.classes).loss.item<float>());
@@ -103,8 +71,8 @@ void infer(benchmark::State& state, const std::string& name) {
   const int64_t size = state.range(0);
   const auto threads = static_cast<int>(state.range(1));
   const ThreadLimit limit(threads);
-  const nn::Model model = model_named(name);
-  const Batch batch = make_batch(model, size);
+  const nn::Model model = bench::model_named(name);
+  const bench::Batch batch = bench::make_batch(model, size);
   Variable y("y", zeros(model(batch.x).shape()));
   const auto run = compile([&](const Tensor& x) { y.assign(model(x)); });
   run(batch.x);
@@ -119,9 +87,9 @@ void infer(benchmark::State& state, const std::string& name) {
 /// so is all that a step's threads have from one another. The time shown is that of a step on all threads.
 void scale(benchmark::State& state, const std::string& name, int all) {
   const int64_t size = state.range(0);
-  const nn::Model model = model_named(name);
+  const nn::Model model = bench::model_named(name);
   nn::Trainer trainer(model);
-  const Batch batch = make_batch(model, size);
+  const bench::Batch batch = bench::make_batch(model, size);
   struct Steps {
     std::vector<double> seconds, cycles;
   };
@@ -163,14 +131,6 @@ void scale(benchmark::State& state, const std::string& name, int all) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto step = [](const std::string& name, int64_t size) {
-    const auto trainer = std::make_shared<nn::Trainer>(model_named(name));
-    const Batch batch = make_batch(trainer->model(), size);
-    const float loss = trainer->step(batch.x, batch.classes).loss.item<float>();
-    return loss > 0 ? trainer : nullptr;
-  };
-  if (const std::optional<int> code = bench::first_step(argc, argv, step)) return *code;
-
   const int all = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   for (const char* name : {"cnn", "dense", "lenet", "vgg"})
     for (const bool training : {true, false}) {

@@ -21,6 +21,7 @@ using Home = Plan::Buffer::Home;
 // of its lists, so that a replay allocates nothing but its results.
 struct Executable::Frame {
   StoragePtr arena;
+  int threads = 0;  // for which its memory was asked for
   std::vector<View> operands;
   std::vector<std::byte*> scratch;  // for each step
   std::unique_ptr<std::atomic<int>[]> waiting;
@@ -96,7 +97,7 @@ void Executable::expect_writes(const Storage& arena) const {
     const auto buffer = static_cast<size_t>(step.scratch);
     scratch[buffer] = true;
     const Node& node = *step.node;
-    add(plan_.buffers[buffer], node.op().scratch_in_use(specs_of(node.inputs()), node.outputs(), thread_count()));
+    add(plan_.buffers[buffer], node.op().scratch_in_use(specs_of(node.inputs()), node.outputs(), running_threads()));
   }
   for (size_t b = 0; b < plan_.buffers.size(); ++b)
     if (!scratch[b]) add(plan_.buffers[b], static_cast<size_t>(plan_.buffers[b].bytes));
@@ -118,12 +119,17 @@ std::unique_ptr<Executable::Frame> Executable::acquire() const {
     if (!idle_.empty()) {
       auto frame = std::move(idle_.back());
       idle_.pop_back();
+      if (const int threads = running_threads(); threads > frame->threads) {
+        frame->threads = threads;
+        expect_writes(*frame->arena);
+      }
       return frame;
     }
   }
   auto frame = std::make_unique<Frame>();
   frame->arena = StoragePtr(new Storage(static_cast<size_t>(plan_.arena_bytes), Storage::Use::partly));
   expect_writes(*frame->arena);
+  frame->threads = running_threads();
   frame->operands.resize(plan_.operands.size());
   for (size_t i = 0; i < plan_.operands.size(); ++i) {
     const Plan::Value& value = plan_.values[static_cast<size_t>(plan_.operands[i])];

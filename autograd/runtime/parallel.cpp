@@ -1,7 +1,9 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -20,6 +22,34 @@ namespace {
 thread_local bool serial = false;
 thread_local bool awake = false;
 
+// Whether oneTBB's threads have been started, as far as is known. To start them takes milliseconds (libraries are
+// looked for, stacks and heaps touched), so a thread first works alone for about as long: then a process whose work is
+// short has its result sooner, and no other loses more than that once.
+std::atomic<bool> started = false;
+constexpr std::chrono::microseconds alone_at_most(8000);
+thread_local std::chrono::steady_clock::duration spent_alone{};
+
+bool works_alone() {
+  if (started.load(std::memory_order_relaxed)) return false;
+  // The program that called us may have started them.
+  if (tbb::this_task_arena::current_thread_index() == tbb::task_arena::not_initialized && spent_alone < alone_at_most)
+    return true;
+  started = true;
+  return false;
+}
+
+// Runs chunks until all are done or it is time to start the other threads; gives the number of those done.
+template <class Body>
+int64_t run_alone(int64_t chunks, const Body& body) {
+  int64_t chunk = 0;
+  while (chunk < chunks && works_alone()) {
+    const auto before = spent_alone, start = std::chrono::steady_clock::now().time_since_epoch();
+    body(chunk++);
+    spent_alone = before + (std::chrono::steady_clock::now().time_since_epoch() - start);  // loops within it, too
+  }
+  return chunk;
+}
+
 /// Of parallel work that computes as the thread that starts it does: in its floating-point mode (subnormals.hpp).
 class Context : public tbb::task_group_context {
  public:
@@ -30,10 +60,11 @@ class Context : public tbb::task_group_context {
 // that it finds in its core's cache what it wrote there. Who is done with its own share takes from the others'.
 class Shares {
  public:
-  Shares(int64_t chunks, int threads)
-      : threads_(static_cast<int>(std::min<int64_t>(chunks, std::max(threads, 1)))),
+  Shares(int64_t begin, int64_t end, int threads)
+      : threads_(static_cast<int>(std::min<int64_t>(end - begin, std::max(threads, 1)))),
         count_(std::min(threads_, most)),
-        chunks_(chunks) {
+        begin_(begin),
+        chunks_(end - begin) {
     for (int i = 0; i < count_; ++i) shares_[i].next.store(first(i), std::memory_order_relaxed);
   }
   // That may take part.
@@ -59,13 +90,15 @@ class Shares {
 
  private:
   static constexpr int most = 32;
-  int64_t first(int share) const { return chunks_ / count_ * share + std::min<int64_t>(share, chunks_ % count_); }
+  int64_t first(int share) const {
+    return begin_ + chunks_ / count_ * share + std::min<int64_t>(share, chunks_ % count_);
+  }
 
   struct alignas(64) Share {  // on a line of its own
     std::atomic<int64_t> next;
   };
   int threads_, count_;
-  int64_t chunks_;
+  int64_t begin_, chunks_;
   Share shares_[most];
 };
 
@@ -84,13 +117,16 @@ void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_
     for (int64_t begin = 0; begin < count; begin += grain) body(begin, std::min(count, begin + grain));
     return;
   }
-  Shares shares(chunks, thread_count());
+  const auto run = [&](int64_t chunk) { body(chunk * grain, std::min(count, (chunk + 1) * grain)); };
+  const int64_t done = run_alone(chunks, run);
+  if (done == chunks) return;
+  Shares shares(done, chunks, thread_count());
   Context context;
   tbb::parallel_for(
       tbb::blocked_range<int>(0, shares.threads(), 1),
       [&](const tbb::blocked_range<int>&) {
         try {
-          shares.take([&](int64_t chunk) { body(chunk * grain, std::min(count, (chunk + 1) * grain)); });
+          shares.take(run);
         } catch (...) {
           shares.drop();
           throw;
@@ -144,12 +180,16 @@ class TaskRunner {
 }  // namespace
 
 void run_tasks(const TaskGraph& tasks, std::atomic<int>* waiting, FunctionRef<void(int)> body) {
-  TaskRunner(tasks, waiting, body).run();
+  // Each task comes after those that it waits for.
+  const int64_t done = run_alone(1, [&](int64_t) {
+    for (int t = 0; t < tasks.size(); ++t) body(t);
+  });
+  if (done == 0) TaskRunner(tasks, waiting, body).run();
 }
 
 int Places::take() {
   const int thread = thread_index();
-  const uint32_t own = thread >= 0 && thread < std::min(count_, thread_count()) ? 1u << thread : 0;
+  const uint32_t own = thread < std::min(count_, running_threads()) ? 1u << thread : 0;
   uint32_t seen = taken_.load(std::memory_order_relaxed), place = 0;
   do {
     place = own != 0 && (seen & own) == 0 ? own : ~seen & (seen + 1);
@@ -158,7 +198,9 @@ int Places::take() {
 }
 
 void isolate(FunctionRef<void()> body) {
-  tbb::this_task_arena::isolate([&] { body(); });
+  // A thread that has not met others yet has nothing to take up.
+  if (works_alone()) body();
+  else tbb::this_task_arena::isolate([&] { body(); });
 }
 
 struct Background::State {
@@ -197,6 +239,7 @@ void Background::start(std::function<void()> f) {
   state.started = true;
   // A task that lies in the only thread's queue would be skipped over by each search for other tasks.
   if (thread_count() == 1) return;
+  started = true;
   state.group.run([&state] { state.run(); });
   state.spawned = true;
 }
@@ -220,7 +263,8 @@ struct ThreadLimit::State {
   tbb::global_control control;
 };
 
-ThreadLimit::ThreadLimit(int threads) : state_(std::make_unique<State>(threads)) {}
+// Who limits them wants them.
+ThreadLimit::ThreadLimit(int threads) : state_(std::make_unique<State>(threads)) { started = true; }
 ThreadLimit::~ThreadLimit() = default;
 
 int thread_count() {
@@ -228,6 +272,7 @@ int thread_count() {
   return std::min(static_cast<int>(allowed), tbb::this_task_arena::max_concurrency());
 }
 
+int running_threads() { return works_alone() ? 1 : thread_count(); }
 int thread_index() { return std::max(tbb::this_task_arena::current_thread_index(), 0); }
 
 }  // namespace telaio

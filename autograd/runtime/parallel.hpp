@@ -158,6 +158,9 @@ class ThreadLimit {
 
 /// Threads that parallel work of this thread may use now.
 int thread_count();
+/// The same, but 1 while a process works on one thread alone: until it has computed for a few milliseconds, which is
+/// what it takes to start the others, or somebody has started them.
+int running_threads();
 /// Which one of them this thread is: below thread_count(), or what is left over where that was made smaller.
 int thread_index();
 

@@ -208,8 +208,7 @@ class SlicedOp::Run {
   }
 
   void run() {
-    // Not cut by sizes: groups are taken in their order, whoever takes them.
-    parallel_for(std::min<int64_t>(op_.groups(), thread_count()), 1, [&](int64_t, int64_t) { take_part(); });
+    parallel_for(op_.groups(), 1, [&](int64_t, int64_t) { take_part(); });
     if (took_) profile_trailing();
     // What those left to others who left before.
     if (!trailing_.done())
@@ -221,11 +220,14 @@ class SlicedOp::Run {
  private:
   static size_t at(int64_t i) { return static_cast<size_t>(i); }
 
-  // Whoever comes stays for as long as there is something to do.
+  // Groups are taken in their order, whoever takes them; and whoever comes stays for as long as there is something to
+  // do, unless the others have not been started yet.
   void take_part() {
     try {
-      for (int64_t group = 0; (group = begun_.fetch_add(1, std::memory_order_relaxed)) < op_.groups();)
+      for (int64_t group = 0; (group = begun_.fetch_add(1, std::memory_order_relaxed)) < op_.groups();) {
         run_group(group);
+        if (running_threads() == 1) return;
+      }
     } catch (...) {
       begun_ = op_.groups();  // the others would be in vain
       failed_ = true;
@@ -273,7 +275,7 @@ class SlicedOp::Run {
   // What trails the groups: begins with it where others still have one, then finishes with them. Each thread has its
   // own place to begin, the same in each step, so that what it writes is in its core's cache.
   void follow() {
-    const int64_t pieces = op_.trailing_.pieces(), threads = thread_count(),
+    const int64_t pieces = op_.trailing_.pieces(), threads = running_threads(),
                   first = std::min<int64_t>(thread_index(), threads - 1) * pieces / threads;
     for (int64_t i = 0; i < pieces && in_order_ >= op_.early_groups() && groups_done_ < op_.groups(); ++i)
       trailing_.begin((first + i) % pieces);

@@ -41,7 +41,7 @@ struct Blocks {
     const int64_t in_cache = block_bytes() / (depth * int64_t{sizeof(T)});
     const int64_t most = std::max<int64_t>(std::min(in_cache, widest) / width, 1) * width;
     int64_t count = divide_up(s.n, most);
-    if (const int64_t even = round_up(count, thread_count()); count > 1 && s.n / even >= even_columns) count = even;
+    if (const int64_t even = round_up(count, running_threads()); count > 1 && s.n / even >= even_columns) count = even;
     columns = round_up(divide_up(s.n, count), width);
   }
 };
@@ -103,7 +103,7 @@ void gemm_packed(const GemmShape& s, const GemmOperands<T>& operands, void* scra
   const bool uses_wide = operands.a != nullptr && operands.most_rows == gemm_copied_rows && wide.rows > 0;
   const MicroTile tile = uses_wide ? wide : tall;
   const int64_t tiles_at_a_time = operands.a != nullptr ? row_tiles_at_a_time : column_tiles_at_a_time;
-  const Blocks<T> blocks(s, std::clamp(s.n / thread_count(), own_columns, most_columns), tile.columns);
+  const Blocks<T> blocks(s, std::clamp(s.n / running_threads(), own_columns, most_columns), tile.columns);
   const int64_t all = divide_up(s.n, blocks.columns),
                 at_a_time = std::min({all, most_columns / blocks.columns, Places::most});
   Places places(at_a_time);
