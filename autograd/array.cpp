@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <new>
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -15,25 +15,65 @@ std::string to_string(const TensorSpec& spec) {
   return fmt::format("{}{}", name_of(spec.dtype), to_string(spec.shape));
 }
 
+namespace {
+
+constexpr size_t huge_page = 2 << 20;
+
+}  // namespace
+
+// What has room for huge pages, and is written little by little, begins with one.
 Storage::Storage(size_t bytes, Use use)
-    : data_(static_cast<std::byte*>(::operator new(bytes, std::align_val_t(alignment)))), bytes_(bytes) {
+    : bytes_(bytes), aligned_(std::align_val_t{use == Use::partly && bytes >= huge_page ? huge_page : alignment}) {
+  data_ = static_cast<std::byte*>(::operator new(bytes, aligned_));
   if (use == Use::whole) expect_writes(0, bytes);
 }
 
-Storage::~Storage() { ::operator delete(data_, std::align_val_t(alignment)); }
+Storage::~Storage() { ::operator delete(data_, aligned_); }
 
 void Storage::expect_writes([[maybe_unused]] size_t begin, [[maybe_unused]] size_t end) const {
 #ifdef MADV_POPULATE_WRITE
   if (end - begin < worth_asking) return;
   static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto address = reinterpret_cast<uintptr_t>(data_);
-  const uintptr_t first = (address + begin) / page * page, last = (address + end - 1) / page * page;
+  const uintptr_t first = (address + begin) / page * page, last = (address + end) / page * page;
   // The allocator hands out new memory upwards: where the last whole page is there, so are the others.
   unsigned char there = 0;
   if (mincore(reinterpret_cast<void*>(last - page), page, &there) == 0 && there & 1) return;
   // A kernel that does not know this takes the pages as they are touched.
   madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_WRITE);
 #endif
+}
+
+void Storage::expect_writes(std::span<const Stretch> stretches) const {
+#if defined(MADV_POPULATE_WRITE) && defined(MADV_HUGEPAGE)
+  size_t written = 0, page = 0;  // of the huge page that the last stretch was in
+  const auto ask = [&] {
+    if (written < huge_page / 2 || (page + 1) * huge_page > bytes_) return;
+    void* const address = data_ + page * huge_page;
+    unsigned char there = 0;  // where small pages are, no huge one comes in their place
+    if (mincore(address, 1, &there) == 0 && there & 1) return;
+    if (madvise(address, huge_page, MADV_HUGEPAGE) == 0) madvise(address, 1, MADV_POPULATE_WRITE);
+  };
+  for (const auto& [begin, end] : stretches) {
+    for (size_t at = begin; at < end;) {
+      const size_t in = at / huge_page, until = std::min(end, (in + 1) * huge_page);
+      if (in != page) {
+        ask();
+        written = 0;
+        page = in;
+      }
+      written += until - at;
+      at = until;
+    }
+  }
+  ask();
+#endif
+  for (const auto& [begin, end] : stretches)
+    for (size_t at = begin; at < end;) {
+      const size_t until = std::min(end, (at / huge_page + 1) * huge_page);
+      expect_writes(at, until);
+      at = until;
+    }
 }
 
 Array::Array(const TensorSpec& spec)

@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <span>
+#include <utility>
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
@@ -43,11 +46,16 @@ class Storage : public boost::intrusive_ref_counter<Storage> {
   /// Bytes [begin, end) are about to be written: asks for their pages all at once. Touched one by one, each costs a
   /// trap of its own, which takes longer than all that is done to it. Fewer bytes than worth_asking are left alone.
   void expect_writes(size_t begin, size_t end) const;
+  /// The same for several stretches, in order and apart. Where they fill most of a huge page, that is asked for: one
+  /// trap instead of hundreds, of which a virtual machine takes some again for pages that are there.
+  using Stretch = std::pair<size_t, size_t>;
+  void expect_writes(std::span<const Stretch> stretches) const;
   static constexpr size_t worth_asking = 32 << 10;
 
  private:
   std::byte* data_;
   size_t bytes_;
+  std::align_val_t aligned_;
 };
 using StoragePtr = boost::intrusive_ptr<Storage>;
 

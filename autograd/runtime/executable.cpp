@@ -86,7 +86,7 @@ Executable::~Executable() = default;
 // Of a new arena all that a run on the threads at hand will write.
 void Executable::expect_writes(const Storage& arena) const {
   if (arena.bytes() < Storage::worth_asking) return;
-  std::vector<std::pair<size_t, size_t>> stretches;
+  std::vector<Storage::Stretch> stretches;
   const auto add = [&](const Plan::Buffer& buffer, size_t bytes) {
     if (buffer.home == Home::arena && buffer.place >= 0)
       stretches.push_back({static_cast<size_t>(buffer.place), static_cast<size_t>(buffer.place) + bytes});
@@ -102,15 +102,15 @@ void Executable::expect_writes(const Storage& arena) const {
   for (size_t b = 0; b < plan_.buffers.size(); ++b)
     if (!scratch[b]) add(plan_.buffers[b], static_cast<size_t>(plan_.buffers[b].bytes));
   std::sort(stretches.begin(), stretches.end());
-  size_t begin = 0, end = 0;
-  for (const auto& [from, to] : stretches) {
-    if (from > end) {
-      arena.expect_writes(begin, end);
-      begin = from;
+  size_t apart = 0;
+  for (const Storage::Stretch& stretch : stretches) {
+    if (apart > 0 && stretch.first <= stretches[apart - 1].second) {
+      stretches[apart - 1].second = std::max(stretches[apart - 1].second, stretch.second);
+    } else {
+      stretches[apart++] = stretch;
     }
-    end = std::max(end, to);
   }
-  arena.expect_writes(begin, end);
+  arena.expect_writes(std::span(stretches).first(apart));
 }
 
 std::unique_ptr<Executable::Frame> Executable::acquire() const {

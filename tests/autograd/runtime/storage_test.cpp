@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -71,6 +72,51 @@ TEST(Storage, ExpectingWritesChangesNothing) {
   storage.expect_writes(5, 5);
   storage.expect_writes(1, storage.bytes() - 1);
   for (size_t i = 0; i < storage.bytes(); ++i) ASSERT_EQ(storage.data()[i], std::byte{7}) << i;
+}
+
+// How many pages of a stretch are in memory.
+size_t resident(const Storage& storage, size_t begin, size_t end) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = (reinterpret_cast<uintptr_t>(storage.data()) + begin) / page * page;
+  std::vector<unsigned char> there((end - begin + page - 1) / page);
+  if (mincore(reinterpret_cast<void*>(first), end - begin, there.data()) != 0) return 0;
+  return static_cast<size_t>(std::count_if(there.begin(), there.end(), [](unsigned char is) { return is & 1; }));
+}
+
+TEST(Storage, StretchesAreThereAndWhatIsBetweenThemIsNot) {
+  if (!kernel_knows()) GTEST_SKIP() << "this kernel cannot be asked for pages";
+  const NoHugePages none;
+  const Storage storage(16 * megabyte, Storage::Use::partly);
+  if (resident(storage, 0, storage.bytes()) > 1) GTEST_SKIP() << "memory of another test";
+  const Storage::Stretch stretches[] = {{0, megabyte / 4},
+                                        {megabyte, megabyte + megabyte / 2},
+                                        {3 * megabyte / 2 + megabyte / 4, 5 * megabyte},
+                                        {15 * megabyte, 16 * megabyte}};
+  storage.expect_writes(stretches);
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  for (const auto& [begin, end] : stretches)
+    EXPECT_GE(resident(storage, begin, end) + 1, (end - begin) / page) << begin;
+  EXPECT_LE(resident(storage, megabyte / 4, megabyte), 1u);
+  EXPECT_LE(resident(storage, 5 * megabyte, 15 * megabyte), 1u);
+}
+
+// Where the system has huge pages for those who ask, all of one is there; where not, what was asked for.
+TEST(Storage, AHugePageIsAskedForWhereMostOfItIsWritten) {
+  if (!kernel_knows()) GTEST_SKIP() << "this kernel cannot be asked for pages";
+  const Storage storage(8 * megabyte, Storage::Use::partly);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(storage.data()) % (2 * megabyte), 0u);
+  if (resident(storage, 0, storage.bytes()) > 1) GTEST_SKIP() << "memory of another test";
+  const Storage::Stretch stretches[] = {
+      {megabyte / 2, 3 * megabyte / 4}, {megabyte, 2 * megabyte}, {4 * megabyte, 4 * megabyte + megabyte / 2}};
+  storage.expect_writes(stretches);
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  for (const auto& [begin, end] : stretches)
+    EXPECT_GE(resident(storage, begin, end) + 1, (end - begin) / page) << begin;
+  std::memset(storage.data(), 1, storage.bytes());
+  // Too small for one.
+  const Storage small(megabyte, Storage::Use::partly);
+  small.expect_writes(std::span(stretches).first(1));
+  std::memset(small.data(), 1, small.bytes());
 }
 
 }  // namespace
