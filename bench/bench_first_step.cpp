@@ -107,15 +107,17 @@ int run(int argc, char** argv) {
   const std::string argument = argc > 1 ? argv[1] : "cnn";
   if (argument.starts_with(child_option)) return run_child(argument.substr(child_option.size()), in_main);
   constexpr std::string_view networks[] = {"cnn", "dense", "lenet", "vgg"};
-  if (argc > 2 || std::find(std::begin(networks), std::end(networks), argument) == std::end(networks)) {
-    const bool asked = argument == "--help" || argument == "-h";
-    std::fprintf(asked ? stdout : stderr,
-                 "%s\n\nHow long a process takes from its start to the end of the first step of training, and what of\n"
-                 "that a process takes that only starts its threads: medians of 31 processes each.\n\n"
-                 "NETWORK is cnn (the default), dense, lenet or vgg.\n",
-                 "Usage: telaio_bench_first_step [NETWORK]");
-    return asked ? 0 : 2;
+  if (argument == "--help" || argument == "-h") {
+    std::printf(
+        "Usage: telaio_bench_first_step [NETWORK]\n\n"
+        "How long a process takes from its start to the end of the first step of training, on batches of 32 and\n"
+        "128, and what of that a process takes that only starts its threads: medians of 31 processes each.\n\n"
+        "NETWORK is cnn (the default), dense, lenet or vgg.\n");
+    return 0;
   }
+  if (argc > 2) throw Error("one network at most; see --help");
+  if (std::find(std::begin(networks), std::end(networks), argument) == std::end(networks))
+    throw Error("there is no network '" + argument + "'; cnn, dense, lenet and vgg are known");
   for (const int64_t batch : {0, 32, 128}) {
     constexpr size_t runs = 31;
     std::vector<double> main, all;

@@ -67,7 +67,7 @@ class Matmul final : public Op {
       }
       const int64_t* batch = y[0].shape().data();
       kernels::matmul_batched(shape, {batch_rank, batch, x[0].strides->data()}, a,
-                              {batch_rank, batch, x[1].strides->data()}, b, y[0].data<T>(), scratch);
+                              {batch_rank, batch, x[1].strides->data()}, b, y[0].data<T>(), scratch, adds_);
     });
   }
 

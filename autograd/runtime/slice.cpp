@@ -372,27 +372,27 @@ class Slicer {
     return region;
   }
 
+  // x, of which the slices give rows, as a view of an input of `graph`, which is output from[i] of the slices.
+  Tensor all_rows(const Region& region, const Tensor& x, Graph& graph, std::vector<size_t>& from) {
+    if (!given_by_slices(x).same(x)) return rebuild(x, {all_rows(region, x.node()->inputs()[0], graph, from)});
+    const auto output = static_cast<size_t>(
+        std::find_if(region.outputs.begin(), region.outputs.end(), [&](const Tensor& given) { return given.same(x); }) -
+        region.outputs.begin());
+    const auto known = static_cast<size_t>(std::find(from.begin(), from.end(), output) - from.begin());
+    if (known == from.size()) {
+      from.push_back(output);
+      graph.inputs.push_back(input(std::string(x.node()->op().name()), x.spec(), x.node()->where()));
+    }
+    return graph.inputs[known];
+  }
+
   TrailingSums trailing_sums(const Region& region) {
     Graph graph;
     std::vector<size_t> from;
     std::vector<std::vector<int>> axes;
-    TensorMap<Tensor> made;
-    const auto whole = [&](auto& self, const Tensor& x) -> Tensor {
-      Tensor& here = made[key(x)];
-      if (here.defined()) return here;
-      if (!given_by_slices(x).same(x)) {
-        const Tensor viewed = self(self, x.node()->inputs()[0]);
-        return made[key(x)] = rebuild(x, {viewed});
-      }
-      const auto output = std::find_if(region.outputs.begin(), region.outputs.end(),
-                                       [&](const Tensor& candidate) { return candidate.same(x); });
-      from.push_back(static_cast<size_t>(output - region.outputs.begin()));
-      graph.inputs.push_back(input(std::string(x.node()->op().name()), x.spec(), x.node()->where()));
-      return here = graph.inputs.back();
-    };
     for (const Node* node : region.trailing) {
       std::vector<Tensor> x;
-      for (const Tensor& from_slices : node->inputs()) x.push_back(whole(whole, from_slices));
+      for (const Tensor& rows : node->inputs()) x.push_back(all_rows(region, rows, graph, from));
       graph.outputs.push_back(rebuild(Tensor(NodePtr(node), 0), std::move(x)));
       axes.push_back(flows_[node].inputs);
     }

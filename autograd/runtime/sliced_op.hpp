@@ -52,7 +52,14 @@ class SlicedOp final : public Op {
   void profile(Views x, Views y, void* scratch, FunctionRef<void(const Plan&, const Plan::Step&, double)> took) const;
 
  private:
-  struct Layout;
+  // The memory that one group works in, and where it lies in the scratch: sums and blocks by turns, since the first
+  // ones are used again and again, and the others only where there are threads for them.
+  struct Layout {
+    int64_t block;         // behind the sums
+    int64_t views, terms;  // in a block: operands of a slice; a later slice's terms of the sums
+    int64_t step;          // from sums to the next ones
+    explicit Layout(const SlicedOp& op);
+  };
   class Run;
   using Took = FunctionRef<void(const Plan&, const Plan::Step&, double)>;
   int64_t slices() const;
@@ -62,11 +69,10 @@ class SlicedOp final : public Op {
   void run_slice(const SliceGraph& graph, const Plan& plan, Views x, Views y, std::byte* block, std::byte* sums,
                  int64_t slice, bool first, Took* took) const;
   std::byte* sum_of(Views y, std::byte* sums, size_t output) const;
-  void add_group(Views y, std::byte* sums) const;
+  static void add(const TensorSpec& spec, const std::byte* term, std::byte* sum);
   int64_t first_row(int64_t group) const { return std::min(slices() * group / groups() * slice_.rows, batch_); }
   // What trails is summed over these first, as soon as a thread finds no other group left.
   int64_t early_groups() const { return groups() * 3 / 4; }
-  size_t watch_of(size_t output) const;
 
   SliceGraph slice_, last_;
   Plan plan_, last_plan_;

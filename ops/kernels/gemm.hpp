@@ -117,9 +117,9 @@ void matmul_in_pieces(const GemmShape& shape, const MatrixView<T>& a, const Matr
 template <class T>
 int64_t matmul_batched_scratch_bytes(const GemmShape& shape, int64_t batches);
 
-/// [batch..., m,k]·[batch..., k,n] → [batch..., m,n], c contiguous.
+/// [batch..., m,k]·[batch..., k,n] → [batch..., m,n], c contiguous; with `accumulate` added to what is there.
 template <class T>
 void matmul_batched(const GemmShape& shape, const Extents& a_batch, const MatrixView<T>& a, const Extents& b_batch,
-                    const MatrixView<T>& b, T* c, void* scratch);
+                    const MatrixView<T>& b, T* c, void* scratch, bool accumulate = false);
 
 }  // namespace telaio::kernels

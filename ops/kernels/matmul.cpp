@@ -204,7 +204,7 @@ int64_t matmul_batched_scratch_bytes(const GemmShape& shape, int64_t batches) {
 
 template <class T>
 void matmul_batched(const GemmShape& shape, const Extents& a_batch, const MatrixView<T>& a, const Extents& b_batch,
-                    const MatrixView<T>& b, T* c, void* scratch) {
+                    const MatrixView<T>& b, T* c, void* scratch, bool accumulate) {
   int64_t batches = 1;
   for (int axis = 0; axis < a_batch.rank; ++axis) batches *= a_batch.shape[axis];
   const BatchPlan plan = BatchPlan::make<T>(shape, batches);
@@ -213,7 +213,8 @@ void matmul_batched(const GemmShape& shape, const Extents& a_batch, const Matrix
     void* slot = static_cast<char*>(scratch) + begin / plan.grain * slot_bytes;
     for (int64_t i = begin; i < end; ++i) {
       matmul<T>(shape, {a.data + offset_of(i, a_batch), a.row_stride, a.column_stride},
-                {b.data + offset_of(i, b_batch), b.row_stride, b.column_stride}, c + i * shape.m * shape.n, slot);
+                {b.data + offset_of(i, b_batch), b.row_stride, b.column_stride}, c + i * shape.m * shape.n, slot, {},
+                accumulate);
     }
   });
 }
@@ -235,8 +236,8 @@ template void matmul_in_pieces(const GemmShape&, const MatrixView<double>&, cons
 template int64_t matmul_batched_scratch_bytes<float>(const GemmShape&, int64_t);
 template int64_t matmul_batched_scratch_bytes<double>(const GemmShape&, int64_t);
 template void matmul_batched(const GemmShape&, const Extents&, const MatrixView<float>&, const Extents&,
-                             const MatrixView<float>&, float*, void*);
+                             const MatrixView<float>&, float*, void*, bool);
 template void matmul_batched(const GemmShape&, const Extents&, const MatrixView<double>&, const Extents&,
-                             const MatrixView<double>&, double*, void*);
+                             const MatrixView<double>&, double*, void*, bool);
 
 }  // namespace telaio::kernels

@@ -19,13 +19,22 @@
 namespace telaio {
 namespace {
 
-#define SKIP_IF_STARTED() \
-  if (running_threads() != 1) GTEST_SKIP() << "another test has started the threads"
+// Each in a process of its own: run in one, those behind the first that starts the threads would have them.
+class Alone : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (started_) GTEST_SKIP() << "another test of this process has started the threads";
+    ASSERT_EQ(running_threads(), 1);
+  }
+  static void starts() { started_ = true; }
+
+ private:
+  static inline bool started_ = false;
+};
 
 bool several() { return std::thread::hardware_concurrency() > 1; }
 
-TEST(Alone, AShortLoopIsRunInOrderByItsThread) {
-  SKIP_IF_STARTED();
+TEST_F(Alone, AShortLoopIsRunInOrderByItsThread) {
   const auto caller = std::this_thread::get_id();
   std::vector<int64_t> chunks;
   parallel_for(100, 7, [&](int64_t begin, int64_t end) {
@@ -39,8 +48,8 @@ TEST(Alone, AShortLoopIsRunInOrderByItsThread) {
   EXPECT_EQ(running_threads(), 1);
 }
 
-TEST(Alone, ALongLoopIsSharedBeforeItsEnd) {
-  SKIP_IF_STARTED();
+TEST_F(Alone, ALongLoopIsSharedBeforeItsEnd) {
+  starts();
   std::vector<std::atomic<int>> hits(60);
   std::mutex mutex;
   std::set<std::thread::id> threads;
@@ -57,8 +66,7 @@ TEST(Alone, ALongLoopIsSharedBeforeItsEnd) {
   }
 }
 
-TEST(Alone, ALoopWithinAShortOneCountsOnce) {
-  SKIP_IF_STARTED();
+TEST_F(Alone, ALoopWithinAShortOneCountsOnce) {
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i)
     parallel_for(2, 1, [&](int64_t, int64_t) {
@@ -72,8 +80,7 @@ TEST(Alone, ALoopWithinAShortOneCountsOnce) {
   }
 }
 
-TEST(Alone, AnErrorReachesTheCaller) {
-  SKIP_IF_STARTED();
+TEST_F(Alone, AnErrorReachesTheCaller) {
   int begun = 0;
   EXPECT_THROW(parallel_for(10, 1,
                             [&](int64_t chunk, int64_t) {
@@ -84,15 +91,15 @@ TEST(Alone, AnErrorReachesTheCaller) {
   EXPECT_EQ(begun, 3);
 }
 
-TEST(Alone, ALimitOfThreadsStartsThem) {
-  SKIP_IF_STARTED();
+TEST_F(Alone, ALimitOfThreadsStartsThem) {
+  starts();
   { const ThreadLimit limit(2); }
   EXPECT_EQ(running_threads(), thread_count());
 }
 
 // Alone, with the threads that are started in the middle of it, and with all of them from the beginning.
-TEST(Alone, TrainingHasTheSameBits) {
-  SKIP_IF_STARTED();
+TEST_F(Alone, TrainingHasTheSameBits) {
+  starts();
   const Tensor x = uniform({128, 28, 28, 1}, random_key(1)).eval(),
                y = cast(floor(uniform({128}, random_key(2)) * 10), i64).eval();
   const auto train = [&] {

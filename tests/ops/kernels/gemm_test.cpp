@@ -135,6 +135,25 @@ TYPED_TEST(Matmul, AddsExactlyToWhatIsThere) {
   });
 }
 
+TYPED_TEST(Matmul, OfBatchesAddsExactlyToWhatIsThere) {
+  using T = TypeParam;
+  for_each_simd_target([] {
+    Random random(6);
+    for (const GemmShape& s : {GemmShape{5, 6, 7}, GemmShape{140, 150, 600}}) {
+      const int64_t batches = 3, shape[] = {batches}, a_strides[] = {s.m * s.k}, b_strides[] = {0};
+      const std::vector<T> a = random.whole_numbers<T>(batches * s.m * s.k), b = random.whole_numbers<T>(s.k * s.n),
+                           before = random.whole_numbers<T>(batches * s.m * s.n);
+      std::vector<T> sum = before,
+                     expected = naive<T>({batches * s.m, s.n, s.k}, {a.data(), s.k, 1}, {b.data(), s.n, 1});
+      for (size_t i = 0; i < sum.size(); ++i) expected[i] += before[i];
+      const Scratch scratch(matmul_batched_scratch_bytes<T>(s, batches));
+      matmul_batched<T>(s, {1, shape, a_strides}, {a.data(), s.k, 1}, {1, shape, b_strides}, {b.data(), s.n, 1},
+                        sum.data(), scratch, true);
+      ASSERT_EQ(sum, expected) << s.m;
+    }
+  });
+}
+
 // Several blocks along both n and k, from a B that lies transposed.
 TYPED_TEST(Matmul, OfManyBlocksIsExactInEveryLayout) {
   using T = TypeParam;
