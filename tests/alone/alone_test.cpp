@@ -32,6 +32,13 @@ class Alone : public testing::Test {
   static inline bool started_ = false;
 };
 
+// Takes exactly so long, which a sleep does not.
+void work(std::chrono::microseconds time) {
+  const auto start = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - start < time) {
+  }
+}
+
 bool several() { return std::thread::hardware_concurrency() > 1; }
 
 TEST_F(Alone, AShortLoopIsRunInOrderByItsThread) {
@@ -71,7 +78,7 @@ TEST_F(Alone, ALoopWithinAShortOneCountsOnce) {
   for (int i = 0; i < 3; ++i)
     parallel_for(2, 1, [&](int64_t, int64_t) {
       parallel_for(2, 1, [&](int64_t, int64_t) {
-        parallel_for(2, 1, [&](int64_t, int64_t) { std::this_thread::sleep_for(std::chrono::microseconds(100)); });
+        parallel_for(2, 1, [&](int64_t, int64_t) { work(std::chrono::microseconds(130)); });
       });
     });
   // Half of the time that a thread works alone, or a little more; not three times that.
