@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include <fmt/format.h>
 
@@ -17,18 +18,72 @@ std::string to_string(const TensorSpec& spec) {
 
 namespace {
 
+// A sanitizer looks for what is written behind an array: each must have memory of its own.
+#if defined(__SANITIZE_ADDRESS__)
+#define TELAIO_ARRAYS_APART 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define TELAIO_ARRAYS_APART 1
+#endif
+#endif
+
 constexpr size_t huge_page = 2 << 20;
+
+// The first arrays of a process, as are a network's parameters, lie side by side on one huge page, which costs as much
+// as a few dozen small ones. Their place is not given back: it is this page at most.
+class FirstArrays {
+ public:
+  // Null where there is no room, or no huge page.
+  std::byte* take(size_t bytes) {
+    if (!page_) return nullptr;
+    const size_t whole = (bytes + Storage::alignment - 1) / Storage::alignment * Storage::alignment;
+    size_t at = used_.load(std::memory_order_relaxed);
+    do {
+      if (at + whole > huge_page) return nullptr;
+    } while (!used_.compare_exchange_weak(at, at + whole, std::memory_order_relaxed));
+    return page_ + at;
+  }
+
+  static FirstArrays& instance() {
+    static FirstArrays arrays;
+    return arrays;
+  }
+
+ private:
+  FirstArrays() {
+#if defined(MADV_POPULATE_WRITE) && defined(MADV_HUGEPAGE) && !defined(TELAIO_ARRAYS_APART)
+    const std::align_val_t aligned{huge_page};
+    auto* const page = static_cast<std::byte*>(::operator new(huge_page, aligned));
+    const auto small = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    unsigned char there = 0;
+    if (madvise(page, huge_page, MADV_HUGEPAGE) == 0 && madvise(page, 1, MADV_POPULATE_WRITE) == 0 &&
+        mincore(page + huge_page - small, small, &there) == 0 && there & 1)
+      page_ = page;
+    else ::operator delete(page, aligned);
+#endif
+  }
+
+  std::byte* page_ = nullptr;
+  std::atomic<size_t> used_{0};
+};
 
 }  // namespace
 
 // What has room for huge pages, and is written little by little, begins with one.
 Storage::Storage(size_t bytes, Use use)
     : bytes_(bytes), aligned_(std::align_val_t{use == Use::partly && bytes >= huge_page ? huge_page : alignment}) {
+  if (use == Use::whole && bytes >= worth_asking && bytes < huge_page) data_ = FirstArrays::instance().take(bytes);
+  if (data_) {
+    aligned_ = {};
+    return;
+  }
   data_ = static_cast<std::byte*>(::operator new(bytes, aligned_));
   if (use == Use::whole) expect_writes(0, bytes);
 }
 
-Storage::~Storage() { ::operator delete(data_, aligned_); }
+Storage::~Storage() {
+  if (aligned_ != std::align_val_t{}) ::operator delete(data_, aligned_);
+}
 
 void Storage::expect_writes([[maybe_unused]] size_t begin, [[maybe_unused]] size_t end) const {
 #ifdef MADV_POPULATE_WRITE

@@ -33,7 +33,7 @@ class Storage : public boost::intrusive_ref_counter<Storage> {
  public:
   static constexpr size_t alignment = 64;
   enum class Use : uint8_t {
-    whole,   ///< all of it is about to be written
+    whole,   ///< all of it is about to be written; the first such ones of a process share a huge page, if there is one
     partly,  ///< perhaps not all: its pages are taken as they are touched, but for those of expect_writes
   };
   explicit Storage(size_t bytes, Use use = Use::whole);
@@ -53,9 +53,9 @@ class Storage : public boost::intrusive_ref_counter<Storage> {
   static constexpr size_t worth_asking = 32 << 10;
 
  private:
-  std::byte* data_;
+  std::byte* data_ = nullptr;
   size_t bytes_;
-  std::align_val_t aligned_;
+  std::align_val_t aligned_;  // 0: not to be given back
 };
 using StoragePtr = boost::intrusive_ptr<Storage>;
 
