@@ -116,6 +116,8 @@ FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments,
   if (state_->options.fuse) {
     graph = feed_readers(graph);
     validate(graph, "feed_readers");
+    graph = run_together(graph);
+    validate(graph, "run_together");
   }
   fresh->executable = std::make_shared<const Executable>(std::move(graph), state_->options.concurrent);
   state_->entries.push_back(std::move(fresh));

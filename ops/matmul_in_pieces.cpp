@@ -10,6 +10,7 @@
 
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/parallel.hpp>
+#include <telaio/autograd/runtime/parts.hpp>
 #include <telaio/ops/kernels/finite.hpp>
 #include <telaio/ops/kernels/gemm.hpp>
 
@@ -29,7 +30,6 @@ kernels::MatrixView<T> matrix(const View& view) {
 /// a [M,K], b [K,N], then all inputs of another op but the one that is their product.
 class MatmulFeeding final : public Op {
  public:
-  static constexpr size_t most_operands = 16;
   MatmulFeeding(OpPtr reader, size_t input)
       : reader_(std::move(reader)), input_(input), name_(fmt::format("matmul+{}", reader_->name())) {}
   std::string_view name() const override { return name_; }
@@ -71,51 +71,28 @@ class MatmulFeeding final : public Op {
   template <class T>
   void run(Views x, Views y, void* scratch) const {
     const auto shape = shape_of(x[0].shape(), x[1].shape());
-    std::array<const T*, most_operands> beside;
+    const TensorSpec product{x[0].dtype(), {shape.m, shape.n}};
+    std::array<const T*, most_part_operands> beside;
     size_t count = 0;
     for (const View& view : x.subspan(factors))
-      if (view.dtype() == x[0].dtype() && !is_repeated(view)) beside[count++] = view.data<T>();
+      if (view.dtype() == x[0].dtype() && !is_repeated(*view.strides)) beside[count++] = view.data<T>();
     kernels::matmul_in_pieces<T>(
         shape, matrix<T>(x[0]), matrix<T>(x[1]), std::span(beside).first(count),
         [&](int64_t m0, int64_t rows, const T* c) {
-          run_reader(x.subspan(factors), y, x[0].dtype(), c, m0 * shape.n, rows * shape.n);
+          run_reader(x.subspan(factors), y, product, c, m0 * shape.n, rows * shape.n);
         },
         scratch);
   }
 
-  // A scalar, or one for all elements.
-  static bool is_repeated(const View& view) {
-    return std::all_of(view.strides->begin(), view.strides->end(), [](int64_t step) { return step == 0; });
-  }
-
   // On `count` elements from `first` on, of which the product's are at `piece`.
-  void run_reader(Views x, Views y, DType type, const void* piece, int64_t first, int64_t count) const {
-    const SerialScope serial;
-    const Strides next{1}, same{0};
-    std::array<TensorSpec, most_operands> specs;
-    std::array<View, most_operands> views;
-    size_t made = 0;
-    const auto add = [&](const View& whole) {
-      if (whole.shape().rank() == 0) {
-        views[made++] = whole;
-        return;
-      }
-      const bool repeated = is_repeated(whole);
-      const int64_t offset = repeated ? 0 : first * static_cast<int64_t>(size_of(whole.dtype()));
-      specs[made] = {whole.dtype(), {count}};
-      views[made] = {whole.bytes + offset, &specs[made], repeated ? &same : &next};
-      ++made;
-    };
-    for (size_t i = 0; i <= x.size(); ++i) {
-      if (i == input_) {
-        specs[made] = {type, {count}};
-        views[made] = {static_cast<std::byte*>(const_cast<void*>(piece)), &specs[made], &next};
-        ++made;
-      }
-      if (i < x.size()) add(x[i]);
-    }
-    for (const View& whole : y) add(whole);
-    reader_->run(std::span(views).first(x.size() + 1), std::span(views).subspan(x.size() + 1, y.size()), nullptr);
+  void run_reader(Views x, Views y, const TensorSpec& product, const void* piece, int64_t first, int64_t count) const {
+    const Strides strides = contiguous_strides(product.shape);
+    const int64_t before = first * static_cast<int64_t>(size_of(product.dtype));
+    std::array<View, most_part_operands> views;
+    std::copy(x.begin(), x.end(), views.begin());
+    std::copy_backward(views.begin() + input_, views.begin() + x.size(), views.begin() + x.size() + 1);
+    views[input_] = {static_cast<std::byte*>(const_cast<void*>(piece)) - before, &product, &strides};
+    run_on_part(*reader_, std::span(views).first(x.size() + 1), y, first, count);
   }
 
   OpPtr reader_;
@@ -195,7 +172,6 @@ OpPtr matmul_feeding(const Node& product, const Node& reader, size_t input) {
   // Both factors are read once more, for the check.
   constexpr int64_t large = 64 << 10;
   if (shape.m * shape.n < std::max(large, (shape.m + shape.n) * shape.k)) return {};
-  if (reader.inputs().size() + reader.outputs().size() > MatmulFeeding::most_operands) return {};
   const bool fits =
       with_float(product.outputs()[0].dtype, [&]<class T>() { return kernels::matmul_fits_in_pieces<T>(shape); });
   return fits ? OpPtr(new MatmulFeeding(reader.op_ptr(), input)) : OpPtr();

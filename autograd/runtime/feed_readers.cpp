@@ -4,40 +4,13 @@
 
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/graph.hpp>
+#include <telaio/autograd/runtime/parts.hpp>
 
 namespace telaio {
 
 namespace {
 
 size_t at(int index) { return static_cast<size_t>(index); }
-
-Strides strides_of(const Tensor& x) {
-  const Node& node = *x.node();
-  const auto i = static_cast<size_t>(x.index());
-  if (node.values()) return (*node.values())[i].strides();
-  Strides strides;
-  int64_t offset = 0;
-  if (i < node.inputs().size()) {
-    const Tensor& from = node.inputs()[i];
-    if (node.op().view(from.spec(), strides_of(from), x.spec(), strides, offset)) return strides;
-  }
-  return contiguous_strides(x.shape());
-}
-
-// Whether a stretch of the elements is one of memory, too, or a single element again and again.
-bool is_even(const Tensor& x) {
-  const Strides strides = strides_of(x);
-  return is_contiguous(x.shape(), strides) ||
-         std::all_of(strides.begin(), strides.end(), [](int64_t step) { return step == 0; });
-}
-
-bool can_take(const Node& reader, const Shape& shape) {
-  if (!reader.op().runs_on_parts()) return false;
-  for (const TensorSpec& y : reader.outputs())
-    if (!(y.shape == shape)) return false;
-  return std::all_of(reader.inputs().begin(), reader.inputs().end(),
-                     [&](const Tensor& x) { return x.rank() == 0 || (x.shape() == shape && is_even(x)); });
-}
 
 class Feeding {
  public:
@@ -113,7 +86,9 @@ class Feeding {
         continue;
       }
       // Of two inputs only one can come in pieces.
-      if (taking || nodes_[at(reader.node)].op || !can_take(reads, node.outputs()[0].shape)) return;
+      if (taking || nodes_[at(reader.node)].op ||
+          !(has_parts(reads) && reads.outputs()[0].shape == node.outputs()[0].shape))
+        return;
       taking = &reader;
     }
     if (!taking) return;

@@ -42,4 +42,8 @@ Graph fuse_elementwise(const Graph& graph);
 /// is gone before it would leave the cache. Values agree to rounding. After slice_batches, which looks into the ops.
 Graph feed_readers(const Graph& graph);
 
+/// Updates of variables that nobody else reads, and which are too small for a loop of their own, run in one (Together).
+/// No value changes, not by a bit.
+Graph run_together(const Graph& graph);
+
 }  // namespace telaio

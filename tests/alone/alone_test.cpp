@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <mutex>
 #include <set>
@@ -43,6 +44,26 @@ void work(std::chrono::milliseconds time) {
 
 bool several() { return std::thread::hardware_concurrency() > 1; }
 
+// The threads that have come to a place, where each stays for some milliseconds; once the others have been started,
+// until the first of them is there, which takes longer where the machine is busy.
+class MeetingPlace {
+ public:
+  void visit() {
+    std::unique_lock lock(mutex_);
+    threads_.insert(std::this_thread::get_id());
+    come_.notify_all();
+    const bool others = running_threads() > 1;
+    come_.wait_for(lock, others ? std::chrono::milliseconds(10'000) : std::chrono::milliseconds(3),
+                   [&] { return others && threads_.size() > 1; });
+  }
+  size_t threads() const { return threads_.size(); }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable come_;
+  std::set<std::thread::id> threads_;
+};
+
 TEST_F(Alone, AShortLoopIsRunInOrderByItsThread) {
   const auto caller = std::this_thread::get_id();
   std::vector<int64_t> chunks;
@@ -60,18 +81,15 @@ TEST_F(Alone, AShortLoopIsRunInOrderByItsThread) {
 TEST_F(Alone, ALongLoopIsSharedBeforeItsEnd) {
   starts();
   std::vector<std::atomic<int>> hits(60);
-  std::mutex mutex;
-  std::set<std::thread::id> threads;
+  MeetingPlace place;
   parallel_for(60, 1, [&](int64_t chunk, int64_t) {
     ++hits[static_cast<size_t>(chunk)];
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    const std::lock_guard lock(mutex);
-    threads.insert(std::this_thread::get_id());
+    place.visit();
   });
   for (auto& hit : hits) EXPECT_EQ(hit, 1);
   EXPECT_EQ(running_threads(), thread_count());
   if (several()) {
-    EXPECT_GT(threads.size(), 1u);
+    EXPECT_GT(place.threads(), 1u);
   }
 }
 
@@ -94,29 +112,30 @@ TEST_F(Alone, WhatIsWithinManyLoopsCountsOnce) {
   EXPECT_EQ(running_threads(), 1);
 }
 
-// What goes through it unchanged, in 3 ms, and by which threads.
-class Sleeping final : public Op {
+// What goes through it unchanged, in some milliseconds.
+class Visiting final : public Op {
  public:
-  static inline std::mutex mutex;
-  static inline std::set<std::thread::id> threads;
-  std::string_view name() const override { return "sleeping"; }
+  explicit Visiting(MeetingPlace& place) : place_(place) {}
+  std::string_view name() const override { return "visiting"; }
   std::vector<TensorSpec> infer(Specs x) const override { return {x[0]}; }
   void run(Views x, Views y, void*) const override {
     std::memcpy(y[0].bytes, x[0].bytes, static_cast<size_t>(x[0].spec->bytes()));
-    std::this_thread::sleep_for(std::chrono::milliseconds(3));
-    const std::lock_guard lock(mutex);
-    threads.insert(std::this_thread::get_id());
+    place_.visit();
   }
   BatchFlow along_batch(std::span<int> axes, Specs, Specs) const override { return BatchFlow::first_axis(axes); }
+
+ private:
+  MeetingPlace& place_;
 };
 
 TEST_F(Alone, TheSlicesOfALongBatchAreSharedBeforeTheirEnd) {
   starts();
-  const auto f =
-      compile([](const Tensor& x) { return exp(tanh(apply(OpPtr(new Sleeping), {x * 0.5f}, SourceLocation()))); });
-  f(uniform({64, 4096}, random_key(1)));
+  MeetingPlace place;
+  const auto f = compile(
+      [&](const Tensor& x) { return exp(tanh(apply(OpPtr(new Visiting(place)), {x * 0.5f}, SourceLocation()))); });
+  f(uniform({256, 4096}, random_key(1)));  // eight groups
   if (several()) {
-    EXPECT_GT(Sleeping::threads.size(), 1u);
+    EXPECT_GT(place.threads(), 1u);
   }
 }
 
