@@ -1,5 +1,6 @@
 #include <telaio/autograd/compile.hpp>
 
+#include <algorithm>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -18,14 +19,16 @@ namespace {
 // What a compiled function returned, seen from outside: its inputs are the arguments, then the variables that it read.
 class CompiledCall final : public Op {
  public:
-  CompiledCall(std::shared_ptr<const Graph> traced, bool pure) : traced_(std::move(traced)), pure_(pure) {}
+  // `traced` is null for a function that assigns variables, `hidden`: it is not differentiated.
+  CompiledCall(std::vector<TensorSpec> specs, std::shared_ptr<const Graph> traced, std::vector<VariablePtr> hidden)
+      : specs_(std::move(specs)), traced_(std::move(traced)), hidden_(std::move(hidden)) {}
   std::string_view name() const override { return "compiled"; }
-  std::vector<TensorSpec> infer(Specs) const override { return specs_of(traced_->outputs); }
+  std::vector<TensorSpec> infer(Specs) const override { return specs_; }
   void run(Views, Views, void*) const override {
     throw Error("the value of a compiled call is there from the start");  // infer and run are never reached again
   }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
-    if (!pure_) {
+    if (!traced_) {
       fail("compiled",
            "the function assigns variables, so its result has no derivative outside; take the gradient inside it", {},
            SourceLocation());
@@ -35,15 +38,13 @@ class CompiledCall final : public Op {
     return composed_vjp(x, substitute(traced_->outputs, ends, x), gy, needs);
   }
   bool hides(const VariableState* state) const override {
-    if (pure_) return false;
-    for (const Trace::Use& use : traced_->variables)
-      if (use.state.get() == state) return true;
-    return false;
+    return std::any_of(hidden_.begin(), hidden_.end(), [&](const VariablePtr& one) { return one.get() == state; });
   }
 
  private:
+  std::vector<TensorSpec> specs_;
   std::shared_ptr<const Graph> traced_;
-  bool pure_;
+  std::vector<VariablePtr> hidden_;
 };
 
 }  // namespace
@@ -54,8 +55,8 @@ struct FunctionCache::Entry {
   std::vector<TensorSpec> specs;
   std::vector<size_t> sizes;
   std::shared_ptr<const void> structure;
-  std::shared_ptr<const Graph> traced;
   std::shared_ptr<const Executable> executable;
+  OpPtr call;  // of what it returns
   bool pure = true;
 };
 
@@ -98,7 +99,14 @@ FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments,
   }
   for (const Trace::Use& use : graph.variables) fresh->pure &= !use.assigned.defined();
   validate(graph, "trace");
-  fresh->traced = std::make_shared<const Graph>(graph);
+  {
+    std::shared_ptr<const Graph> traced;
+    std::vector<VariablePtr> hidden;
+    if (fresh->pure) traced = std::make_shared<const Graph>(graph);
+    else
+      for (const Trace::Use& use : graph.variables) hidden.push_back(use.state);
+    fresh->call = OpPtr(new CompiledCall(specs_of(graph.outputs), std::move(traced), std::move(hidden)));
+  }
   if (state_->options.simplify) {
     graph = simplify(graph);
     validate(graph, "simplify");
@@ -146,8 +154,7 @@ FunctionCache::Called FunctionCache::call(const std::vector<Tensor>& arguments, 
   if (results.empty()) return called;
   std::vector<TensorSpec> specs;
   for (const Array& result : results) specs.push_back(result.spec());
-  const NodePtr node(new Node(Node::Kind::compute, OpPtr(new CompiledCall(found.traced, found.pure)), std::move(x),
-                              std::move(specs), where));
+  const NodePtr node(new Node(Node::Kind::compute, found.call, std::move(x), std::move(specs), where));
   for (size_t i = 0; i < results.size(); ++i) called.results.emplace_back(node, static_cast<int>(i));
   node->set_values(std::move(results));
   return called;

@@ -86,13 +86,11 @@ class MatmulFeeding final : public Op {
 
   // On `count` elements from `first` on, of which the product's are at `piece`.
   void run_reader(Views x, Views y, const TensorSpec& product, const void* piece, int64_t first, int64_t count) const {
-    const Strides strides = contiguous_strides(product.shape);
-    const int64_t before = first * static_cast<int64_t>(size_of(product.dtype));
     std::array<View, most_part_operands> views;
     std::copy(x.begin(), x.end(), views.begin());
     std::copy_backward(views.begin() + input_, views.begin() + x.size(), views.begin() + x.size() + 1);
-    views[input_] = {static_cast<std::byte*>(const_cast<void*>(piece)) - before, &product, &strides};
-    run_on_part(*reader_, std::span(views).first(x.size() + 1), y, first, count);
+    views[input_] = {static_cast<std::byte*>(const_cast<void*>(piece)), &product};
+    run_on_part(*reader_, std::span(views).first(x.size() + 1), y, first, count, input_);
   }
 
   OpPtr reader_;

@@ -13,20 +13,44 @@ namespace telaio {
 
 namespace {
 
-Strides strides_of(const Tensor& x) {
+// What x is a view of, if its op says so of a contiguous one; null for none.
+const Tensor* viewed(const Tensor& x) {
   const Node& node = *x.node();
   const auto i = static_cast<size_t>(x.index());
-  if (node.values()) return (*node.values())[i].strides();
+  if (node.values() || i >= node.inputs().size()) return nullptr;
+  const Tensor& from = node.inputs()[i];
   Strides strides;
   int64_t offset = 0;
-  if (i < node.inputs().size()) {
-    const Tensor& from = node.inputs()[i];
-    if (node.op().view(from.spec(), strides_of(from), x.spec(), strides, offset)) return strides;
+  return node.op().view(from.spec(), contiguous_strides(from.shape()), x.spec(), strides, offset) ? &from : nullptr;
+}
+
+Strides strides_of(const Tensor& x) {
+  std::vector<const Tensor*> views;  // of one another, the last one first
+  const Tensor* base = &x;
+  while (const Tensor* from = viewed(*base)) {
+    views.push_back(base);
+    base = from;
   }
-  return contiguous_strides(x.shape());
+  const auto* values = base->node()->values();
+  Strides strides =
+      values ? (*values)[static_cast<size_t>(base->index())].strides() : contiguous_strides(base->shape());
+  for (; !views.empty(); views.pop_back()) {
+    const Tensor& view = *views.back();
+    Strides seen;
+    int64_t offset = 0;
+    const bool is = view.node()->op().view(base->spec(), strides, view.spec(), seen, offset);
+    strides = is ? seen : contiguous_strides(view.shape());
+    base = &view;
+  }
+  return strides;
 }
 
 }  // namespace
+
+Tensor base_of(Tensor x) {
+  while (const Tensor* from = viewed(x)) x = Tensor(*from);
+  return x;
+}
 
 bool is_repeated(const Strides& strides) {
   return std::all_of(strides.begin(), strides.end(), [](int64_t step) { return step == 0; });
@@ -44,25 +68,25 @@ bool has_parts(const Node& node) {
   });
 }
 
-void run_on_part(const Op& op, Views x, Views y, int64_t first, int64_t count) {
+void run_on_part(const Op& op, Views x, Views y, int64_t first, int64_t count, size_t piece) {
   const SerialScope serial;
   const Strides next{1}, same{0};
   std::array<TensorSpec, most_part_operands> specs;
   std::array<View, most_part_operands> views;
   size_t made = 0;
-  const auto add = [&](const View& whole) {
+  const auto add = [&](const View& whole, bool is_piece) {
     if (whole.shape().rank() == 0 || !whole.bytes) {
       views[made++] = whole;
       return;
     }
-    const bool repeated = is_repeated(*whole.strides);
-    const int64_t offset = repeated ? 0 : first * static_cast<int64_t>(size_of(whole.dtype()));
+    const bool repeated = !is_piece && is_repeated(*whole.strides);
+    const int64_t offset = repeated || is_piece ? 0 : first * static_cast<int64_t>(size_of(whole.dtype()));
     specs[made] = {whole.dtype(), {count}};
     views[made] = {whole.bytes + offset, &specs[made], repeated ? &same : &next};
     ++made;
   };
-  for (const View& view : x) add(view);
-  for (const View& view : y) add(view);
+  for (size_t i = 0; i < x.size(); ++i) add(x[i], i == piece);
+  for (const View& view : y) add(view, false);
   op.run(std::span(views).first(x.size()), std::span(views).subspan(x.size(), y.size()), nullptr);
 }
 
@@ -73,14 +97,17 @@ constexpr int64_t unit = 64;
 
 }  // namespace
 
-Together::Together(std::vector<Member> members, Specs x) : readers_(x.size()) {
+Together::Together(std::vector<Member> members, Specs x) : readers_(x.size()), takes_strides_(x.size(), 1) {
   size_t outputs = 0;
   double cycles = 0;
   for (Member& member : members) {
     std::vector<TensorSpec> read;
-    for (size_t i : member.reads) {
+    for (size_t k = 0; k < member.reads.size(); ++k) {
+      const size_t i = member.reads[k];
       read.push_back(x[i]);
-      ++readers_[i];
+      takes_strides_[i] &= member.op->takes_strides(k);
+      const auto before = member.reads.begin() + static_cast<int64_t>(k);
+      if (std::find(member.reads.begin(), before, i) == before) ++readers_[i];
     }
     const std::vector<TensorSpec> y = member.op->infer(read);
     cycles += cycles_of(*member.op, read, y);
@@ -130,20 +157,17 @@ const Together::Place& Together::writer_of(size_t output) const {
                              [](size_t at, const Place& place) { return at < place.first_output; });
 }
 
-bool Together::takes_strides(size_t input) const {
-  for (const Place& member : members_)
-    for (size_t i = 0; i < member.reads.size(); ++i)
-      if (member.reads[i] == input && !member.op->takes_strides(i)) return false;
-  return true;
-}
-
-// What several read is still read when one of them writes.
+// What another member reads, too, is not to be overwritten.
 bool Together::in_place(size_t input, size_t output) const {
   if (readers_[input] > 1) return false;
   const Place& writer = writer_of(output);
-  const auto read = std::find(writer.reads.begin(), writer.reads.end(), input);
-  return read != writer.reads.end() &&
-         writer.op->in_place(static_cast<size_t>(read - writer.reads.begin()), output - writer.first_output);
+  bool reads = false;
+  for (size_t k = 0; k < writer.reads.size(); ++k) {
+    if (writer.reads[k] != input) continue;
+    if (!writer.op->in_place(k, output - writer.first_output)) return false;
+    reads = true;
+  }
+  return reads;
 }
 
 bool Together::optional_output(size_t output) const {

@@ -30,6 +30,29 @@ TEST(LargeGraph, CompilesToo) {
   EXPECT_LT(g, 1);
 }
 
+TEST(LargeGraph, WithProductsAndUpdatesToo) {
+  Variable w("w", full({2, 2}, 0.5)), v("v", full({2, 2}, 1));
+  const auto f = compile([&](const Tensor& x) {
+    Tensor y = x;
+    for (int i = 0; i < 20'000; ++i) y = tanh(matmul(y, w));
+    w.assign(w - y);
+    v.assign(v - y);
+  });
+  f(full({2, 2}, 1));
+  EXPECT_EQ(w.read().value().data<float>()[0], v.read().value().data<float>()[0] - 0.5f);
+}
+
+TEST(LargeGraph, ManyVariablesToo) {
+  std::vector<Variable> all;
+  for (int i = 0; i < 4000; ++i) all.emplace_back("v" + std::to_string(i), full({5}, i));
+  const auto f = compile([&](const Tensor& x) {
+    for (Variable& v : all) v.assign(v + x);
+  });
+  f(Tensor(1.0f));
+  f(Tensor(1.0f));
+  for (int i = 0; i < 4000; ++i) ASSERT_EQ(all[static_cast<size_t>(i)].read().value().data<float>()[4], i + 2) << i;
+}
+
 TEST(LargeGraph, WideGraphsToo) {
   const Tensor x(2.0);
   std::vector<Tensor> leaves;

@@ -132,6 +132,28 @@ TEST(RunTogether, TypesMayBeMixed) {
   expect_same_bits(start, update, g);
 }
 
+TEST(RunTogether, SoMayBytesAndTensorsWithoutElements) {
+  const std::vector<Shape> of{{0, 3}, {70}, {0}, {130}, {2, 0}};
+  for (const DType dtype : {boolean, u8}) {
+    const auto start = [&] {
+      Variables all;
+      for (const Shape& shape : of)
+        all.emplace_back("v" + std::to_string(all.size()), cast(floor(uniform(shape, random_key(24), 0, 2)), dtype));
+      return all;
+    };
+    const Update update = [&](Variables& w, const List&) {
+      for (Variable& v : w) v.assign(dtype == boolean ? logical_not(v) : v + v);
+    };
+    Variables w = start();
+    EXPECT_EQ(joined(w, update, {}), 5);
+    expect_same_bits(start, update, {});
+  }
+  const auto nothing = [] { return variables({{0}, {0, 2}}, f32, 25); };
+  Variables w = nothing();
+  EXPECT_EQ(joined(w, descend, like(w, 26)), 2);
+  expect_same_bits(nothing, descend, like(w, 26));
+}
+
 TEST(RunTogether, OneTensorMayGoToSeveral) {
   const auto start = [] { return variables(std::vector<Shape>(9, {500}), f32, 8); };
   // Nobody needs the product afterwards: one of the updates could have been written over it.
@@ -187,6 +209,39 @@ TEST(RunTogether, SaysWhatMayBeOverwritten) {
   }
 }
 
+TEST(RunTogether, WhatHasManyOperandsStaysApart) {
+  const auto start = [] { return variables({{90}, {90}, {90}}, f32, 27); };
+  const Update update = [](Variables& w, const List& x) {
+    Tensor sum = w[0];
+    for (const Tensor& one : x) sum = sum + one;
+    w[0].assign(sum);
+    w[1].assign(w[1] - x[0]);
+    w[2].assign(w[2] - x[1]);
+  };
+  Variables w = start();
+  const List x = like(Variables(20, w[0]), 28);
+  EXPECT_EQ(joined(w, update, x), 2);
+  expect_same_bits(start, update, x);
+}
+
+TEST(RunTogether, AVariableMayBeAssignedAnothersNewValue) {
+  const auto start = [] { return variables({{90}, {90}, {90}, {90}}, f32, 29); };
+  const Update update = [](Variables& w, const List& x) {
+    w[0].assign(w[0] - x[0]);
+    w[1].assign(w[0]);
+    w[2].assign(w[2] - x[1]);
+    w[3].assign(w[2]);
+  };
+  Variables w = start();
+  const List x = like(w, 30);
+  EXPECT_EQ(joined(w, update, x), 2);
+  int ops = 0;
+  const auto f = compiled(w, update);
+  for (const Node* node : topological_order(f.graph(x))) ops += node->kind() == Node::Kind::compute && !node->values();
+  EXPECT_EQ(ops, 1);
+  expect_same_bits(start, update, x);
+}
+
 TEST(RunTogether, WritesInPlace) {
   Variables w = variables(shapes, f32, 12);
   const List g = like(w, 13);
@@ -197,6 +252,12 @@ TEST(RunTogether, WritesInPlace) {
   update(g);
   for (size_t i = 0; i < w.size(); ++i) EXPECT_EQ(w[i].read().value().bytes(), before[i]) << i;
   EXPECT_EQ(update.planned_bytes(g), 0);
+  const auto squares = compiled(w, [](Variables& all, const List&) {
+    for (Variable& v : all) v.assign(v * v);
+  });
+  squares(g);
+  for (size_t i = 0; i < w.size(); ++i) EXPECT_EQ(w[i].read().value().bytes(), before[i]) << i;
+  EXPECT_EQ(squares.planned_bytes(g), 0);
 }
 
 TEST(RunTogether, WhatIsReadElsewhereStaysApart) {
@@ -222,6 +283,18 @@ TEST(RunTogether, WhatIsReadElsewhereStaysApart) {
   };
   EXPECT_EQ(joined(w, averaged, g), 3);
   expect_same_bits([] { return variables({{50}, {60}, {70}, {50}}, f32, 14); }, averaged, g);
+  // Or sees it in another shape.
+  const auto flat = [](Variables& v, const List& x) {
+    const Tensor old = v[0];
+    v[0].assign(old - x[0]);
+    v[1].assign(v[1] - x[1]);
+    v[2].assign(v[2] - x[2]);
+    v[3].assign(v[3] * 0.9 + reshape(old, {50}) * 0.1);
+  };
+  const auto start = [] { return variables({{5, 10}, {60}, {70}, {50}}, f32, 14); };
+  Variables shaped = start();
+  EXPECT_EQ(joined(shaped, flat, like(shaped, 15)), 3);
+  expect_same_bits(start, flat, like(shaped, 15));
   // It is a result, too.
   const auto f = compile([&](const List& x) {
     descend(w, x);
