@@ -29,6 +29,19 @@ namespace {
 
 constexpr size_t huge_page = 2 << 20;
 
+// Asks for a huge page at an address where nothing is yet; whether the kernel has one is another question.
+void ask_for_huge_page([[maybe_unused]] std::byte* at) {
+#if defined(MADV_POPULATE_WRITE) && defined(MADV_HUGEPAGE)
+  if (madvise(at, huge_page, MADV_HUGEPAGE) == 0) madvise(at, 1, MADV_POPULATE_WRITE);
+#endif
+}
+
+// Whether the page that begins there is in memory.
+bool is_there(std::byte* page) {
+  unsigned char there = 0;
+  return mincore(page, 1, &there) == 0 && there & 1;
+}
+
 // The first arrays of a process, as are a network's parameters, lie side by side on one huge page, which costs as much
 // as a few dozen small ones. Their place is not given back: it is this page at most.
 class FirstArrays {
@@ -51,14 +64,11 @@ class FirstArrays {
 
  private:
   FirstArrays() {
-#if defined(MADV_POPULATE_WRITE) && defined(MADV_HUGEPAGE) && !defined(TELAIO_ARRAYS_APART)
+#ifndef TELAIO_ARRAYS_APART
     const std::align_val_t aligned{huge_page};
     auto* const page = static_cast<std::byte*>(::operator new(huge_page, aligned));
-    const auto small = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    unsigned char there = 0;
-    if (madvise(page, huge_page, MADV_HUGEPAGE) == 0 && madvise(page, 1, MADV_POPULATE_WRITE) == 0 &&
-        mincore(page + huge_page - small, small, &there) == 0 && there & 1)
-      page_ = page;
+    ask_for_huge_page(page);
+    if (is_there(page + huge_page / 2)) page_ = page;
     else ::operator delete(page, aligned);
 #endif
   }
@@ -92,22 +102,19 @@ void Storage::expect_writes([[maybe_unused]] size_t begin, [[maybe_unused]] size
   const auto address = reinterpret_cast<uintptr_t>(data_);
   const uintptr_t first = (address + begin) / page * page, last = (address + end) / page * page;
   // The allocator hands out new memory upwards: where the last whole page is there, so are the others.
-  unsigned char there = 0;
-  if (mincore(reinterpret_cast<void*>(last - page), page, &there) == 0 && there & 1) return;
+  if (is_there(reinterpret_cast<std::byte*>(last - page))) return;
   // A kernel that does not know this takes the pages as they are touched.
   madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_WRITE);
 #endif
 }
 
 void Storage::expect_writes(std::span<const Stretch> stretches) const {
-#if defined(MADV_POPULATE_WRITE) && defined(MADV_HUGEPAGE)
   size_t written = 0, page = 0;  // of the huge page that the last stretch was in
   const auto ask = [&] {
     if (written < huge_page / 2 || (page + 1) * huge_page > bytes_) return;
-    void* const address = data_ + page * huge_page;
-    unsigned char there = 0;  // where small pages are, no huge one comes in their place
-    if (mincore(address, 1, &there) == 0 && there & 1) return;
-    if (madvise(address, huge_page, MADV_HUGEPAGE) == 0) madvise(address, 1, MADV_POPULATE_WRITE);
+    std::byte* const address = data_ + page * huge_page;
+    // Where small pages are, no huge one comes in their place.
+    if (!is_there(address)) ask_for_huge_page(address);
   };
   for (const auto& [begin, end] : stretches) {
     for (size_t at = begin; at < end;) {
@@ -122,7 +129,6 @@ void Storage::expect_writes(std::span<const Stretch> stretches) const {
     }
   }
   ask();
-#endif
   for (const auto& [begin, end] : stretches)
     for (size_t at = begin; at < end;) {
       const size_t until = std::min(end, (at / huge_page + 1) * huge_page);

@@ -19,23 +19,28 @@ namespace {
 // What a compiled function returned, seen from outside: its inputs are the arguments, then the variables that it read.
 class CompiledCall final : public Op {
  public:
-  // `traced` is null for a function that assigns variables, `hidden`: it is not differentiated.
-  CompiledCall(std::vector<TensorSpec> specs, std::shared_ptr<const Graph> traced, std::vector<VariablePtr> hidden)
-      : specs_(std::move(specs)), traced_(std::move(traced)), hidden_(std::move(hidden)) {}
+  // A function that assigns variables is not differentiated: then nobody needs its graph.
+  CompiledCall(const Graph& traced, bool pure) : specs_(specs_of(traced.outputs)), pure_(pure) {
+    if (pure) {
+      traced_ = traced;
+    } else {
+      for (const Trace::Use& use : traced.variables) hidden_.push_back(use.state);
+    }
+  }
   std::string_view name() const override { return "compiled"; }
   std::vector<TensorSpec> infer(Specs) const override { return specs_; }
   void run(Views, Views, void*) const override {
     throw Error("the value of a compiled call is there from the start");  // infer and run are never reached again
   }
   std::vector<Tensor> vjp(Tensors x, Tensors, Tensors gy, Needs needs) const override {
-    if (!traced_) {
+    if (!pure_) {
       fail("compiled",
            "the function assigns variables, so its result has no derivative outside; take the gradient inside it", {},
            SourceLocation());
     }
-    std::vector<Tensor> ends = traced_->inputs;
-    for (const Trace::Use& use : traced_->variables) ends.push_back(use.read);
-    return composed_vjp(x, substitute(traced_->outputs, ends, x), gy, needs);
+    std::vector<Tensor> ends = traced_.inputs;
+    for (const Trace::Use& use : traced_.variables) ends.push_back(use.read);
+    return composed_vjp(x, substitute(traced_.outputs, ends, x), gy, needs);
   }
   bool hides(const VariableState* state) const override {
     return std::any_of(hidden_.begin(), hidden_.end(), [&](const VariablePtr& one) { return one.get() == state; });
@@ -43,7 +48,8 @@ class CompiledCall final : public Op {
 
  private:
   std::vector<TensorSpec> specs_;
-  std::shared_ptr<const Graph> traced_;
+  bool pure_;
+  Graph traced_;
   std::vector<VariablePtr> hidden_;
 };
 
@@ -99,14 +105,7 @@ FunctionCache::Entry& FunctionCache::entry(const std::vector<Tensor>& arguments,
   }
   for (const Trace::Use& use : graph.variables) fresh->pure &= !use.assigned.defined();
   validate(graph, "trace");
-  {
-    std::shared_ptr<const Graph> traced;
-    std::vector<VariablePtr> hidden;
-    if (fresh->pure) traced = std::make_shared<const Graph>(graph);
-    else
-      for (const Trace::Use& use : graph.variables) hidden.push_back(use.state);
-    fresh->call = OpPtr(new CompiledCall(specs_of(graph.outputs), std::move(traced), std::move(hidden)));
-  }
+  fresh->call = OpPtr(new CompiledCall(graph, fresh->pure));
   if (state_->options.simplify) {
     graph = simplify(graph);
     validate(graph, "simplify");

@@ -6,6 +6,7 @@
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/elementwise_group.hpp>
 #include <telaio/autograd/runtime/graph.hpp>
+#include <telaio/autograd/runtime/views.hpp>
 
 namespace telaio {
 
@@ -20,14 +21,6 @@ bool can_join(const Node& node) {
   if (reads == 0 || reads > ElementwiseGroup::max_reads || node.outputs().size() != 1) return false;
   return std::all_of(node.inputs().begin(), node.inputs().end(),
                      [&](const Tensor& x) { return x.shape() == node.outputs()[0].shape; });
-}
-
-bool is_view(const Node& node) {
-  if (node.values() || node.inputs().empty() || node.outputs().size() != 1) return false;
-  const TensorSpec& x = node.inputs()[0].spec();
-  Strides strides;
-  int64_t offset = 0;
-  return node.op().view(x, contiguous_strides(x.shape), node.outputs()[0], strides, offset);
 }
 
 /// Nodes are looked at in their order. One joins the groups of its inputs as long as nobody outside has read from them:

@@ -75,6 +75,12 @@ inline int64_t grain_for(double cycles) {
 /// quarter pay.
 inline int64_t grain_among_awake(double cycles) { return grain_for(4 * cycles); }
 
+/// About the same for `count` iterations, such that two or four threads have as many chunks each, of one size.
+inline int64_t even_grain_among_awake(int64_t count, double cycles) {
+  const int64_t few = count / grain_among_awake(cycles), chunks = few == 0 ? 1 : (few + 4) / 4 * 4;
+  return count / chunks + 1;
+}
+
 /// While it lives, this thread works on a part of something larger, for which other threads are awake.
 class AwakeScope : ThreadFlag {
  public:

@@ -8,6 +8,8 @@
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/graph.hpp>
 #include <telaio/autograd/runtime/parts.hpp>
+#include <telaio/autograd/runtime/together.hpp>
+#include <telaio/autograd/runtime/views.hpp>
 
 namespace telaio {
 

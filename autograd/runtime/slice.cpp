@@ -9,6 +9,7 @@
 #include <telaio/autograd/builtin.hpp>
 #include <telaio/autograd/node.hpp>
 #include <telaio/autograd/runtime/sliced_op.hpp>
+#include <telaio/autograd/runtime/views.hpp>
 
 namespace telaio {
 
@@ -51,13 +52,9 @@ OpPtr op_for(const Node& node, int axis, int64_t rows) {
   return other ? other : node.op_ptr();
 }
 
-bool is_view(const Node& node) {
-  if (node.kind() != Node::Kind::compute || node.values() || node.inputs().size() != 1 || node.outputs().size() != 1)
-    return false;
-  const TensorSpec& x = node.inputs()[0].spec();
-  Strides strides;
-  int64_t offset = 0;
-  return node.op().view(x, contiguous_strides(x.shape), node.outputs()[0], strides, offset);
+// Whether an op of one input gives it as a view.
+bool is_simple_view(const Node& node) {
+  return node.kind() == Node::Kind::compute && node.inputs().size() == 1 && is_view(node);
 }
 
 class Slicer {
@@ -217,7 +214,7 @@ class Slicer {
 
   // The output of a region that x is a view of, if it is not one itself; undefined where there is none.
   Tensor given_by_slices(Tensor x) {
-    while (flows_[x.node()].axis > 0 && is_view(*x.node())) x = x.node()->inputs()[0];
+    while (flows_[x.node()].axis > 0 && is_simple_view(*x.node())) x = x.node()->inputs()[0];
     return flows_[x.node()].axis == 0 && flows_[x.node()].region >= 0 ? x : Tensor();
   }
 
@@ -237,7 +234,7 @@ class Slicer {
         const Tensor& x = node->inputs()[i];
         if (flow.inputs[i] < 0 && sum.seen.insert(key(x)).second) sum.whole += x.spec().bytes();
       }
-      if (is_view(*node)) continue;
+      if (is_simple_view(*node)) continue;
       for (const TensorSpec& spec : node->outputs()) (flow.summed ? sum.whole : sum.batch) += spec.bytes();
       sum.cycles += cycles_of(node->op(), specs_of(node->inputs()), node->outputs());
     }
@@ -312,7 +309,7 @@ class Slicer {
     constexpr int deepest = 4;  // views of weights are seldom more than one deep
     if (x.node()->kind() == Node::Kind::constant) {
       inside = x;
-    } else if (depth < deepest && is_view(*x.node()) && flows_[x.node()].region < 0) {
+    } else if (depth < deepest && is_simple_view(*x.node()) && flows_[x.node()].region < 0) {
       inside = rebuild(x, {whole_input(region, x.node()->inputs()[0], depth + 1)});
     } else {
       inside = entrance(region, x, false);

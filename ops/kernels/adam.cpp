@@ -91,10 +91,10 @@ template <class T>
 void adam(const AdamNumbers<T>& numbers, int64_t n, const T* w, const T* g, const T* m, const T* v, T* new_w, T* new_m,
           T* new_v) {
   constexpr double cycles = sizeof(T) * 0.5;  // seven streams from and to the third-level cache
-  // As many elements in each task, in whole lines; and as many tasks for each of two or four threads.
-  const int64_t few = std::max<int64_t>(n, 1) / grain_among_awake(cycles), line = 64 / sizeof(T),
-                tasks = few == 0 ? 1 : (few + 4) / 4 * 4;
-  parallel_for(n, (n / tasks / line + 1) * line, [&](int64_t begin, int64_t end) {
+  // Chunks of whole lines.
+  constexpr int64_t line = 64 / sizeof(T);
+  const int64_t grain = (even_grain_among_awake(n, cycles) + line - 1) / line * line;
+  parallel_for(n, grain, [&](int64_t begin, int64_t end) {
     const auto run = [&] {
       if constexpr (sizeof(T) == 4) return TELAIO_DISPATCH(AdamF32);
       else return TELAIO_DISPATCH(AdamF64);

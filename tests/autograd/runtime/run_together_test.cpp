@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <telaio/autograd/node.hpp>
-#include <telaio/autograd/runtime/parts.hpp>
+#include <telaio/autograd/runtime/together.hpp>
 #include <telaio/nn/networks.hpp>
 #include <telaio/nn/train/adam_update.hpp>
 #include <telaio/nn/train/optimizer.hpp>
