@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <telaio/autograd/node.hpp>
+#include <telaio/autograd/op.hpp>
 #include <telaio/autograd/runtime/executable.hpp>
 #include <telaio/autograd/runtime/graph.hpp>
 #include <telaio/telaio.hpp>
@@ -24,6 +25,27 @@ int count_nodes(const std::vector<Tensor>& outputs, std::string_view op) {
   int count = 0;
   for (const Node* node : topological_order(outputs)) count += node->op().name() == op;
   return count;
+}
+
+// The sum of two, by an op of the test's own.
+class Plus final : public Op {
+ public:
+  std::string_view name() const override { return "plus"; }
+  std::vector<TensorSpec> infer(Specs x) const override { return {x[0]}; }
+  void run(Views x, Views y, void*) const override {
+    for (int64_t i = 0; i < y[0].numel(); ++i) y[0].data<float>()[i] = x[0].data<float>()[i] + x[1].data<float>()[i];
+  }
+};
+
+TEST(Compile, AResultDoesNotKeepTheFunctionThatAssigned) {
+  Variable w("w", full({3}, 1));
+  const OpPtr op(new Plus);
+  const Tensor y = compile([&](const Tensor& x) {
+    w.assign(w + 1);
+    return apply(op, {x, x}, SourceLocation());
+  })(full({3}, 2));
+  EXPECT_EQ(y.value().data<float>()[2], 4);
+  EXPECT_EQ(op->use_count(), 1u);
 }
 
 TEST(Compile, TracesOnceForASignature) {

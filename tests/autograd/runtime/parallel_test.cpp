@@ -70,6 +70,26 @@ TEST(ParallelFor, GivesAThreadTheSameChunksAgain) {
     });
 }
 
+TEST(ParallelFor, EvenChunksAreAsManyForTwoOrFourThreads) {
+  for (const int64_t count : {5'000, 12'345, 61'482, 1'000'000}) {
+    for (const double cycles : {2.0, 7.5, 100.0}) {
+      const int64_t grain = even_grain_among_awake(count, cycles), chunks = (count - 1) / grain + 1;
+      SCOPED_TRACE(testing::Message() << count << " of " << cycles << ": " << chunks << " chunks of " << grain);
+      const double usual = static_cast<double>(count) / static_cast<double>(grain_among_awake(cycles));
+      if (usual < 1) {
+        EXPECT_EQ(chunks, 1);
+        continue;
+      }
+      if (usual < 40) {
+        EXPECT_EQ(chunks % 4, 0);
+      }
+      EXPECT_LE(static_cast<double>(chunks), usual + 4);
+      EXPECT_GE(static_cast<double>(chunks), 0.9 * usual);
+      EXPECT_GT(count - (chunks - 1) * grain, grain * 9 / 10 - chunks);  // the last one is no smaller
+    }
+  }
+}
+
 TEST(ParallelFor, BeginsNothingMoreAfterAnError) {
   const ThreadLimit limit(2);
   std::atomic<int> begun{0};

@@ -305,6 +305,19 @@ TEST(RunTogether, WhatIsReadElsewhereStaysApart) {
   EXPECT_TRUE(bytes_of(result) == bytes_of(w[0].read()));
 }
 
+TEST(RunTogether, StretchesOfATransposedTensorAreNoneOfMemory) {
+  const auto start = [] { return variables({{40, 40}, {40}, {50}, {1600}}, f32, 31); };
+  const Update update = [](Variables& w, const List& x) {
+    w[0].assign(w[0] - transpose(x[0]));
+    w[1].assign(w[1] - x[1]);
+    w[2].assign(w[2] - x[2]);
+    w[3].assign(w[3] - reshape(transpose(x[0]), {1600}));  // copied, so it has stretches
+  };
+  Variables w = start();
+  EXPECT_EQ(joined(w, update, like(w, 32)), 3);
+  expect_same_bits(start, update, like(w, 32));
+}
+
 TEST(RunTogether, ExchangedVariablesAreNotOverwrittenFirst) {
   const Update exchange = [](Variables& v, const List&) {
     const Tensor a = v[0], b = v[1];
