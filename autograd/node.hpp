@@ -63,11 +63,6 @@ class Node {
   bool backward_;
 };
 
-inline const TensorSpec& Tensor::spec() const {
-  if (!node_) throw Error("the tensor is undefined");
-  return node_->outputs()[static_cast<size_t>(index_)];
-}
-
 /// The shape and type of each.
 std::vector<TensorSpec> specs_of(Tensors tensors);
 

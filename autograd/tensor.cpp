@@ -12,6 +12,11 @@
 
 namespace telaio {
 
+const TensorSpec& Tensor::spec() const {
+  if (!node_) throw Error("the tensor is undefined");
+  return node_->outputs()[static_cast<size_t>(index_)];
+}
+
 int64_t Tensor::dim(int axis) const {
   const auto normal = normalize_axis(axis, rank());
   if (!normal) throw Error(fmt::format("axis {} is out of range for {}", axis, telaio::to_string(spec())));

@@ -2,7 +2,10 @@
 include(CMakePackageConfigHelpers)
 set(TELAIO_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/telaio)
 
-install(TARGETS telaio EXPORT telaio_targets)
+install(TARGETS telaio telaio_core telaio_io EXPORT telaio_targets)
+if(TARGET telaio_threads)
+  install(TARGETS telaio_threads)
+endif()
 install(EXPORT telaio_targets NAMESPACE telaio:: FILE telaio-targets.cmake DESTINATION ${TELAIO_PACKAGE_DIR})
 if(TARGET telaio_cli)
   install(TARGETS telaio_cli)
@@ -12,7 +15,7 @@ endif()
 install(FILES telaio.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/telaio)
 install(DIRECTORY autograd ops nn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/telaio FILES_MATCHING PATTERN "*.hpp"
         PATTERN "ops/kernels" EXCLUDE PATTERN "ops/samples" EXCLUDE PATTERN "nn/io/json.hpp" EXCLUDE
-        PATTERN "nn/io/json_keys.hpp" EXCLUDE PATTERN "nn/walk.hpp" EXCLUDE PATTERN "nn/layers/checks.hpp" EXCLUDE)
+        PATTERN "nn/io/json_keys.hpp" EXCLUDE PATTERN "nn/walk.hpp" EXCLUDE PATTERN "autograd/runtime/threads.hpp" EXCLUDE PATTERN "nn/layers/checks.hpp" EXCLUDE)
 
 # A shared library brings its dependencies along; who links the static one needs them too.
 configure_package_config_file(cmake/telaio-config.cmake.in telaio-config.cmake INSTALL_DESTINATION ${TELAIO_PACKAGE_DIR})

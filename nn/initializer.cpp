@@ -111,7 +111,7 @@ Array Initializer::operator()(const TensorSpec& spec, Fans fans, RandomKey key) 
   // As draws.around(limit) gives them one by one, but many at a time.
   const auto uniform = [&](double limit) {
     with_float(spec.dtype, [&]<class T>() {
-      std::array<double, 1024> units;
+      std::array<double, 256> units;
       constexpr auto room = static_cast<int64_t>(units.size());
       T* to = values.data<T>();
       for (int64_t begin = 0; begin < n; begin += room) {

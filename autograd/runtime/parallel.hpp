@@ -1,4 +1,4 @@
-// The one door to oneTBB (only parallel.cpp includes it).
+// Parallel work on the threads of oneTBB (threads.cpp), which are started when there is work for a second one.
 //
 // Work is cut by problem size alone, never by the number of threads, so that a result does not depend on how many
 // threads computed it. All of it runs in the arena of the calling thread, so that the host program's limits are
@@ -158,8 +158,7 @@ class ThreadLimit {
   ThreadLimit& operator=(const ThreadLimit&) = delete;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<void> limit_;
 };
 
 /// Threads that parallel work of this thread may use now.

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <telaio/nn/io/file.hpp>
 #include <telaio/nn/train/preparation.hpp>
 #include <telaio/nn/train/training.hpp>
 
@@ -155,9 +154,6 @@ void LearningRateScheduler::on_epoch_begin(Training& training) {
     throw Error(fmt::format("LearningRateScheduler: epoch {}: {} is no learning rate", training.epoch(), rate));
   training.set_base_rate(rate);
 }
-
-void CSVLogger::on_epoch_end(Training& training) { write_file(path_, to_csv(training.history())); }
-void JSONLogger::on_epoch_end(Training& training) { write_file(path_, to_json(training.history())); }
 
 void LambdaCallback::on_epoch_end(Training& training) {
   if (functions_.epoch_end) functions_.epoch_end(training);

@@ -24,8 +24,9 @@ namespace telaio::kernels::philox {
 inline constexpr uint32_t multiplier0 = 0xD2511F53, multiplier1 = 0xCD9E8D57;
 inline constexpr uint32_t increment0 = 0x9E3779B9, increment1 = 0xBB67AE85;
 inline constexpr int rounds = 10;
-/// Blocks that are drawn at a time: 8 KB of draws and 8 KB of results fit a first-level cache.
-inline constexpr int64_t batch = 512;
+/// Blocks that are drawn at a time: they and what becomes of them fit a page of the stack, and a new page costs a
+/// process more than to draw what it holds.
+inline constexpr int64_t batch = 64;
 }  // namespace telaio::kernels::philox
 #endif
 

@@ -43,6 +43,19 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${WORK_DIR}/build -G ${GENE
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/outside)
 message(STATUS "${output}")
+run(${WORK_DIR}/build/files)
 if(EXISTS ${WORK_DIR}/prefix/bin/telaio)
   run(${WORK_DIR}/prefix/bin/telaio --help)
+endif()
+
+# What is loaded while a program runs may have been forgotten when it was copied: that must be said.
+file(GLOB_RECURSE threads ${WORK_DIR}/prefix/libtelaio_threads.so*)
+if(threads)
+  file(REMOVE ${threads})
+  run(${WORK_DIR}/build/outside)
+  execute_process(COMMAND ${WORK_DIR}/prefix/bin/telaio train --data digits --threads 2 RESULT_VARIABLE result
+                  OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(result EQUAL 0 OR NOT output MATCHES "threads cannot be started: libtelaio_threads")
+    message(FATAL_ERROR "without libtelaio_threads.so: exit code ${result}, output\n${output}")
+  endif()
 endif()
