@@ -10,10 +10,10 @@ usage: scripts/test.sh [release|debug|asan|clang]
 Installs the Debian packages that are missing (apt-get, with sudo where not root), configures a preset of
 CMakePresets.json, builds it in build/PRESET and runs all of its tests.
 
-  release   g++, optimised, a shared library (the default)
+  release   g++, optimised, shared libraries (the default)
   debug     g++, without optimisation
-  asan      clang++ 14, address and undefined-behaviour sanitizers, a static library
-  clang     clang++ 14, optimised, a static library
+  asan      clang++ 14, address and undefined-behaviour sanitizers, static libraries
+  clang     clang++ 14, optimised, static libraries
 USAGE
 }
 

@@ -39,12 +39,27 @@ Threads& threads() {
 }
 // By the program that called us. To ask dlopen for what is not there makes it look for the file.
 bool is_loaded() {
-  static const bool loaded = dl_iterate_phdr(
-      [](dl_phdr_info* library, size_t, void*) -> int {
-        return std::string_view(library->dlpi_name).ends_with("/" TELAIO_TBB_LIBRARY);
-      },
-      nullptr);
-  return loaded;
+  struct Search {
+    unsigned long long without;  // as many libraries had ever been loaded when none was oneTBB
+    unsigned long long all = 0;
+    bool found = false;
+  };
+  static std::atomic<bool> found = false;
+  static std::atomic<unsigned long long> without = 0;
+  if (found) return true;
+  Search search{without};
+  const auto look = [](dl_phdr_info* library, size_t, void* to) -> int {
+    Search& s = *static_cast<Search*>(to);
+    s.all = library->dlpi_adds;
+    if (s.all == s.without) return 1;
+    const std::string_view path = library->dlpi_name;
+    s.found = path.substr(path.rfind('/') + 1).starts_with("libtbb.so");
+    return s.found;
+  };
+  dl_iterate_phdr(look, &search);
+  if (search.found) found = true;
+  else without = search.all;
+  return search.found;
 }
 #else
 Threads& threads() { return *telaio_threads(); }
@@ -62,15 +77,24 @@ bool works_alone() {
   if (started.load(std::memory_order_relaxed)) return false;
   // The program that called us may have started them.
   if (spent_alone < alone_at_most && !(is_loaded() && threads().index() >= 0)) return true;
+  threads();  // or an error
   started = true;
   return false;
+}
+// What has begun is finished, if need be alone: the next one says what the others lack.
+bool goes_on_alone() noexcept {
+  try {
+    return works_alone();
+  } catch (const std::exception&) {
+    return true;
+  }
 }
 
 // Runs chunks until all are done or it is time to start the other threads; gives the number of those done.
 template <class Body>
 int64_t run_alone(int64_t chunks, const Body& body) {
   int64_t chunk = 0;
-  while (chunk < chunks && works_alone()) {
+  while (chunk < chunks && (chunk == 0 ? works_alone() : goes_on_alone())) {
     const auto before = spent_alone, start = std::chrono::steady_clock::now().time_since_epoch();
     body(chunk++);
     spent_alone = before + (std::chrono::steady_clock::now().time_since_epoch() - start);  // loops within it, too

@@ -1,7 +1,11 @@
 #include <telaio/autograd/runtime/threads.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
 
 // A group whose tasks only those take up that wait for it, or for nothing.
 #define TBB_PREVIEW_ISOLATED_TASK_GROUP 1
@@ -14,6 +18,20 @@
 namespace telaio {
 
 namespace {
+
+// This library is initialised after oneTBB, so it is over before it.
+std::atomic<bool> is_over = false;
+struct SaysWhenItIsOver {
+  ~SaysWhenItIsOver() { is_over = true; }
+} const says_when_it_is_over;
+
+// Of oneTBB's objects, that must not come back to it when it is no longer there.
+template <class T, class... Args>
+std::shared_ptr<T> make_kept(Args&&... args) {
+  return {new T(std::forward<Args>(args)...), [](T* object) {
+            if (!is_over) delete object;
+          }};
+}
 
 int index_here() { return tbb::this_task_arena::current_thread_index(); }
 
@@ -111,11 +129,26 @@ class TaskRunner {
 class BackgroundTask final : public Threads::Task {
  public:
   void start(FunctionRef<void()> body) override {
-    group_.run([body] { body(); });
+    taken_ = done_ = false;
+    body_ = body;
+    if (!is_over) group_.run([this] { run(); });
   }
-  void wait() override { group_.wait(); }
+  void wait() override {
+    if (!is_over) return static_cast<void>(group_.wait());
+    run();
+    while (!done_) std::this_thread::yield();
+  }
 
  private:
+  // By whoever comes first.
+  void run() {
+    if (taken_.exchange(true)) return;
+    (*body_)();
+    done_ = true;
+  }
+
+  std::atomic<bool> taken_ = false, done_ = true;
+  std::optional<FunctionRef<void()>> body_;
   // Where the starting thread's own work is cancelled, a batch that somebody waits for must still be made.
   tbb::task_group_context context_{tbb::task_group_context::isolated};
   tbb::isolated_task_group group_{context_};
@@ -124,6 +157,10 @@ class BackgroundTask final : public Threads::Task {
 class OneTBB final : public Threads {
  public:
   void run_chunks(int64_t begin, int64_t end, FunctionRef<void(int64_t)> body) override {
+    if (is_over) {
+      for (int64_t chunk = begin; chunk < end; ++chunk) body(chunk);
+      return;
+    }
     Shares shares(begin, end, count());
     Context context;
     tbb::parallel_for(
@@ -139,21 +176,25 @@ class OneTBB final : public Threads {
         tbb::simple_partitioner(), context);
   }
   void run_tasks(const TaskGraph& tasks, std::atomic<int>* waiting, FunctionRef<void(int)> body) override {
-    TaskRunner(tasks, waiting, body).run();
+    if (!is_over) return TaskRunner(tasks, waiting, body).run();
+    for (int t = 0; t < tasks.size(); ++t) body(t);  // each comes after those that it waits for
   }
   void isolate(FunctionRef<void()> body) override {
-    tbb::this_task_arena::isolate([&] { body(); });
+    if (is_over) body();
+    else tbb::this_task_arena::isolate([&] { body(); });
   }
-  std::shared_ptr<Task> task() override { return std::make_shared<BackgroundTask>(); }
+  std::shared_ptr<Task> task() override { return make_kept<BackgroundTask>(); }
   std::shared_ptr<void> limit(int threads) override {
-    return std::make_shared<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
-                                                 static_cast<size_t>(std::max(threads, 1)));
+    if (is_over) return nullptr;
+    return make_kept<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
+                                          static_cast<size_t>(std::max(threads, 1)));
   }
   int count() override {
+    if (is_over) return 1;
     const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
     return std::min(static_cast<int>(allowed), tbb::this_task_arena::max_concurrency());
   }
-  int index() override { return index_here(); }
+  int index() override { return is_over ? 0 : index_here(); }
 };
 
 }  // namespace

@@ -11,6 +11,8 @@
 namespace telaio {
 
 /// The threads of oneTBB (threads.cpp). All work in the arena of the calling thread and in its floating-point mode.
+/// When the process ends, oneTBB does so before what had been there when it was loaded: from then on the calling thread
+/// does everything.
 class Threads {
  public:
   /// Runs body(c) for every chunk c in [begin, end), in parallel, the same ones in the same thread whenever it is run

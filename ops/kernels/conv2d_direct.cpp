@@ -15,6 +15,8 @@ constexpr int64_t narrowest_task = 128;
 // narrow tiles than they save.
 constexpr int64_t fewest_channels_inside = 8, many_channels = 32, fewest_inside = 12, fewest_inside_many = 8,
                   fewest_lines_inside = 8;
+// An image of 28 x 28 whole: then no line is copied twice.
+constexpr int64_t most_positions_of_taps = 1024;
 constexpr int64_t most_rows_inside = 2 * most_inside + 2;
 
 // Whether most positions see no padding, so that the others may be multiplied apart, each with the taps that it has.
@@ -26,6 +28,12 @@ bool is_mostly_inside(const WindowsProduct<T>& p) {
   const int64_t inside = positions_inside(w.x).size();
   const int64_t fewest = w.channels >= many_channels ? fewest_inside_many : fewest_inside;
   return inside >= fewest && inside <= most_inside && positions_inside(w.y).size() >= fewest_lines_inside;
+}
+
+// Whether there is a kernel for all taps at once.
+template <class T>
+bool is_of_taps(const Windows<T>& w) {
+  return std::is_same_v<T, float> && w.channels == 1 && has_taps(w.y.taps, w.x.taps);
 }
 
 // Some positions of an image whose windows all have the taps [first_tap, end_tap) along y.
@@ -76,30 +84,28 @@ void multiply_positions(const WindowsProduct<T>& p, const Lines<T>& lines, int64
   }
 }
 
-// The same for the taps of one channel; the rows of C are evenly spaced within a line.
-void multiply_taps_of_lines(const WindowsProduct<float>& p, const Lines<float>& lines, int64_t m0, int64_t y0,
-                            int64_t y1, int64_t n0, int64_t columns) {
+// The same for the taps of one channel; the rows of C are evenly spaced within a line, and so are lines.
+void multiply_taps_of_lines(const WindowsProduct<float>& p, const Lines<float>& lines, int64_t m0, Interval ys,
+                            int64_t n0, int64_t columns) {
   const WindowAxis &x = p.windows.x, &y = p.windows.y;
-  const int64_t panel = micro_tile<float>().columns;
+  const int64_t panel = micro_tile<float>().columns, first = m0 + ys.begin * x.positions;
   const float* bias = p.epilogue.bias;
-  for (int64_t line = y0; line < y1; ++line) {
-    for (int64_t begin = 0; begin < x.positions; begin += gemm_block_rows) {
-      const int64_t positions = std::min(gemm_block_rows, x.positions - begin);
-      float* c_rows[2];
-      p.locate_c(m0 + line * x.positions + begin, std::min<int64_t>(positions, 2), c_rows);
-      const float* image = lines.first + (line - y0) * y.position_step * lines.pitch + begin * x.position_step;
-      for (int64_t n = n0; n < n0 + columns; n += panel) {
-        const TapLine taps{.positions = positions,
-                           .channels = std::min(panel, n0 + columns - n),
-                           .side = x.taps,
-                           .step = x.position_step,
-                           .pitch = y.tap_step * lines.pitch,
-                           .filter_step = panel,
-                           .out_step = positions > 1 ? c_rows[1] - c_rows[0] : 0,
-                           .epilogue = {.bias = bias == nullptr ? nullptr : bias + n, .relu = p.epilogue.relu}};
-        multiply_taps(taps, image, p.b + n * x.taps * y.taps, c_rows[0] + n);
-      }
-    }
+  float *c[2], *next_line = nullptr;
+  p.locate_c(first, std::min<int64_t>(x.positions, 2), c);
+  if (ys.size() > 1) p.locate_c(first + x.positions, 1, &next_line);
+  for (int64_t n = n0; n < n0 + columns; n += panel) {
+    const TapLines taps{.lines = ys.size(),
+                        .positions = x.positions,
+                        .channels = std::min(panel, n0 + columns - n),
+                        .side = x.taps,
+                        .line_step = y.position_step * lines.pitch,
+                        .step = x.position_step,
+                        .pitch = y.tap_step * lines.pitch,
+                        .filter_step = panel,
+                        .out_line_step = ys.size() > 1 ? next_line - c[0] : 0,
+                        .out_step = x.positions > 1 ? c[1] - c[0] : 0,
+                        .epilogue = {.bias = bias == nullptr ? nullptr : bias + n, .relu = p.epilogue.relu}};
+    multiply_taps(taps, lines.first, p.b + n * x.taps * y.taps, c[0] + n);
   }
 }
 
@@ -194,8 +200,7 @@ void multiply_group(const WindowsProduct<T>& p, bool mostly_inside, int64_t imag
   }
   const Lines<T> lines = copied(group);
   if constexpr (std::is_same_v<T, float>) {
-    if (p.windows.channels == 1 && has_taps(y.taps, x.taps))
-      return multiply_taps_of_lines(p, lines, m0, group.begin, group.end, n0, columns);
+    if (is_of_taps(p.windows)) return multiply_taps_of_lines(p, lines, m0, group, n0, columns);
   }
   for (Interval same{group.begin, 0}; same.begin < group.end; same.begin = same.end) {
     const Interval taps = taps_of(same.begin);
@@ -219,7 +224,9 @@ template <class T>
 void multiply_windows(const WindowsProduct<T>& p) {
   const Windows<T>& w = p.windows;
   const bool mostly_inside = is_mostly_inside(p);
-  const Groups groups = mostly_inside ? Groups::inside<T>(w) : Groups::make<T>(w, gemm_block_rows);
+  const Groups groups = mostly_inside   ? Groups::inside<T>(w)
+                        : is_of_taps(w) ? Groups::make<T>(w, most_positions_of_taps)
+                                        : Groups::make<T>(w, gemm_block_rows);
   const int64_t units = p.images * groups.count;
   const double products = static_cast<double>(groups.lines * w.x.positions) *
                           static_cast<double>(w.y.taps * w.x.taps * w.channels) * static_cast<double>(p.n);

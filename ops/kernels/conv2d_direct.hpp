@@ -34,7 +34,8 @@ struct WindowsProduct {
   /// other.
   const T* b;
   bool skip_padding;  ///< lines of windows that are padding are left out: B must be finite
-  FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;  ///< as in GemmOperands
+  /// As in GemmOperands; the rows of a line of positions are evenly spaced, and so are the lines of an image.
+  FunctionRef<void(int64_t m0, int64_t rows, T** c_rows)> locate_c;
   Epilogue<T> epilogue = {};
 };
 template <class T>

@@ -49,8 +49,8 @@ struct Taps {
 // Some neighbouring positions and the channels from `first` on. With a known step the addresses are constants, which
 // need no units of the processor.
 template <int side, int vectors, int positions, bool step_is_1>
-HWY_INLINE void MultiplyPositions(const TapLine& line, const float* HWY_RESTRICT image, const Taps<side, vectors>& taps,
-                                  int64_t first, float* HWY_RESTRICT out) {
+HWY_INLINE void MultiplyPositions(const TapLines& line, const float* HWY_RESTRICT image,
+                                  const Taps<side, vectors>& taps, int64_t first, float* HWY_RESTRICT out) {
   const D d;
   const int64_t step = step_is_1 ? 1 : line.step;
   V sum[positions][vectors];
@@ -106,7 +106,7 @@ HWY_INLINE void MultiplyPositions(const TapLine& line, const float* HWY_RESTRICT
 }
 
 template <int side, int vectors, bool step_is_1>
-HWY_NOINLINE void MultiplyChannels(const TapLine& line, const float* HWY_RESTRICT image,
+HWY_NOINLINE void MultiplyChannels(const TapLines& line, const float* HWY_RESTRICT image,
                                    const float* HWY_RESTRICT filter, int64_t first, float* HWY_RESTRICT out) {
   const Taps<side, vectors> taps(filter + first, line.filter_step);
   const auto multiply = [&](auto positions, int64_t x) HWY_ATTR {
@@ -117,14 +117,18 @@ HWY_NOINLINE void MultiplyChannels(const TapLine& line, const float* HWY_RESTRIC
   constexpr bool fewer = Taps<side, vectors>::in_registers && vectors == 2;
   using Many = std::integral_constant<int, fewer ? 4 : tap_positions>;
   using Some = std::integral_constant<int, 4>;
-  int64_t x = 0;
-  for (; x + Many() <= line.positions; x += Many()) multiply(Many(), x);
-  if (x == line.positions) return;
-  for (; x + Some() <= line.positions; x += Some()) multiply(Some(), x);
-  if (x == line.positions) return;
-  // Some positions once more, to the same bits, take less time than the last ones one by one.
-  if (line.positions >= Some()) return multiply(Some(), line.positions - Some());
-  for (; x < line.positions; ++x) multiply(std::integral_constant<int, 1>(), x);
+  for (int64_t y = 0; y < line.lines; ++y, image += line.line_step, out += line.out_line_step) {
+    int64_t x = 0;
+    for (; x + Many() <= line.positions; x += Many()) multiply(Many(), x);
+    for (; x + Some() <= line.positions; x += Some()) multiply(Some(), x);
+    if (x == line.positions) continue;
+    // Some positions once more, to the same bits, take less time than the last ones one by one.
+    if (line.positions >= Some()) {
+      multiply(Some(), line.positions - Some());
+      continue;
+    }
+    for (; x < line.positions; ++x) multiply(std::integral_constant<int, 1>(), x);
+  }
 }
 
 bool HasTaps(int64_t height, int64_t width) {
@@ -132,7 +136,7 @@ bool HasTaps(int64_t height, int64_t width) {
 }
 
 template <int side>
-void MultiplySide(const TapLine& line, const float* image, const float* filter, float* out) {
+void MultiplySide(const TapLines& line, const float* image, const float* filter, float* out) {
   for (int64_t q = 0; q < line.channels;) {
     const bool two = line.channels - q > lanes;
     const auto multiply = line.step == 1 ? two ? MultiplyChannels<side, 2, true> : MultiplyChannels<side, 1, true>
@@ -142,7 +146,7 @@ void MultiplySide(const TapLine& line, const float* image, const float* filter, 
     q += two ? 2 * lanes : lanes;
   }
 }
-void MultiplyTaps(const TapLine& line, const float* image, const float* filter, float* out) {
+void MultiplyTaps(const TapLines& line, const float* image, const float* filter, float* out) {
   line.side == 3 ? MultiplySide<3>(line, image, filter, out) : MultiplySide<5>(line, image, filter, out);
 }
 
@@ -156,7 +160,7 @@ TELAIO_EXPORT(HasTaps);
 TELAIO_EXPORT(MultiplyTaps);
 
 bool has_taps(int64_t height, int64_t width) { return TELAIO_DISPATCH(HasTaps)(height, width); }
-void multiply_taps(const TapLine& line, const float* image, const float* filter, float* out) {
+void multiply_taps(const TapLines& line, const float* image, const float* filter, float* out) {
   TELAIO_DISPATCH(MultiplyTaps)(line, image, filter, out);
 }
 

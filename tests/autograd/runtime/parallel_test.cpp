@@ -3,6 +3,7 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <numeric>
 #include <set>
@@ -16,6 +17,8 @@
 
 namespace telaio {
 namespace {
+
+using namespace std::chrono_literals;
 
 TEST(ParallelFor, CoversEveryIndexOnceInFixedChunks) {
   std::vector<std::atomic<int>> hits(1003);
@@ -50,17 +53,23 @@ void on_threads(int threads, const Body& body) {
   tbb::task_arena(threads).execute(body);
 }
 
-// So that it finds in its core's cache what it wrote there: unless it comes late.
+// So that it finds in its core's cache what it wrote there: unless it comes late. Here the threads wait for one another
+// at their first chunks, and then for so long that one has to be kept from its core for milliseconds to lose a chunk.
 TEST(ParallelFor, GivesAThreadTheSameChunksAgain) {
   for (const int threads : {2, 3})
     on_threads(threads, [&] {
-      constexpr int chunks = 6, rounds = 40;
+      constexpr int chunks = 6, rounds = 20;
       int same = 0;
       for (int round = 0; round < rounds; ++round) {
         int index[chunks];
+        std::atomic<unsigned> come = 0;
         parallel_for(chunks, 1, [&](int64_t chunk, int64_t) {
           index[chunk] = thread_index();
-          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          come |= 1u << thread_index();
+          const auto start = std::chrono::steady_clock::now();
+          while (std::popcount(come.load()) < threads && std::chrono::steady_clock::now() - start < 1s)
+            std::this_thread::sleep_for(100us);
+          std::this_thread::sleep_for(2ms);
         });
         bool as_dealt = true;
         for (int chunk = 0; chunk < chunks; ++chunk) as_dealt &= index[chunk] == chunk / (chunks / threads);

@@ -169,6 +169,26 @@ TYPED_TEST(Conv2d, OfWideImagesIsExactOnWholeNumbers) {
   });
 }
 
+// Which have a kernel of their own: images whole and in several pieces, lines short and long.
+TYPED_TEST(Conv2d, OfOneChannelIsExactOnWholeNumbers) {
+  for_each_simd_target([] {
+    for (uint64_t seed = 0; seed < 12; ++seed) {
+      Random random(seed);
+      Conv2dGeometry g = random_geometry(random);
+      g.n = random.in(1, 2), g.c = g.groups = g.dilation_w = 1;
+      g.kh = g.kw = seed % 2 == 0 ? 3 : 5;
+      g.stride_h = random.in(1, 2), g.stride_w = random.in(1, 2);
+      g.h = random.in(8, 45), g.w = seed % 3 == 0 ? random.in(100, 200) : random.in(12, 40);
+      if (seed % 5 == 0) g.pad_top = g.pad_left = 0;
+      g.o = random.in(1, 40);
+      g.oh = random_outputs(random, g.h, g.kh, g.stride_h, g.pad_top, g.dilation_h);
+      g.ow = random_outputs(random, g.w, g.kw, g.stride_w, g.pad_left, 1);
+      expect_exact<TypeParam>(g, random);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  });
+}
+
 // A few channels on one side and many on the other: dot products along the lines of a window.
 TYPED_TEST(Conv2d, ToAndFromAFewChannelsIsExactOnWholeNumbers) {
   for_each_simd_target([] {
