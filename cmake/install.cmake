@@ -15,7 +15,8 @@ endif()
 install(FILES telaio.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/telaio)
 install(DIRECTORY autograd ops nn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/telaio FILES_MATCHING PATTERN "*.hpp"
         PATTERN "ops/kernels" EXCLUDE PATTERN "ops/samples" EXCLUDE PATTERN "nn/io/json.hpp" EXCLUDE
-        PATTERN "nn/io/json_keys.hpp" EXCLUDE PATTERN "nn/walk.hpp" EXCLUDE PATTERN "autograd/runtime/threads.hpp" EXCLUDE PATTERN "nn/layers/checks.hpp" EXCLUDE)
+        PATTERN "nn/io/json_keys.hpp" EXCLUDE PATTERN "nn/walk.hpp" EXCLUDE PATTERN "nn/layers/checks.hpp" EXCLUDE
+        PATTERN "autograd/runtime/threads.hpp" EXCLUDE)
 
 # A shared library brings its dependencies along; who links the static one needs them too.
 configure_package_config_file(cmake/telaio-config.cmake.in telaio-config.cmake INSTALL_DESTINATION ${TELAIO_PACKAGE_DIR})

@@ -1,19 +1,12 @@
 #include <telaio/autograd/runtime/parallel.hpp>
 
-#include <dlfcn.h>
-#include <link.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
 #include <chrono>
 #include <exception>
-#include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include <telaio/autograd/error.hpp>
 #include <telaio/autograd/runtime/threads.hpp>
 
 namespace telaio {
@@ -22,49 +15,6 @@ namespace {
 
 thread_local bool serial = false;
 thread_local bool awake = false;
-
-#ifdef TELAIO_THREADS_LIBRARY
-// oneTBB comes with a library that is loaded when there is work for a second thread.
-Threads& threads() {
-  static Threads& loaded = []() -> Threads& {
-    void* const library = dlopen(TELAIO_THREADS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    void* const function = library ? dlsym(library, "telaio_threads") : nullptr;
-    if (!function) {
-      const char* const why = dlerror();
-      throw Error(fmt::format("threads cannot be started: {}", why ? why : TELAIO_THREADS_LIBRARY));
-    }
-    return *reinterpret_cast<Threads* (*)()>(function)();
-  }();
-  return loaded;
-}
-// By the program that called us. To ask dlopen for what is not there makes it look for the file.
-bool is_loaded() {
-  struct Search {
-    unsigned long long without;  // as many libraries had ever been loaded when none was oneTBB
-    unsigned long long all = 0;
-    bool found = false;
-  };
-  static std::atomic<bool> found = false;
-  static std::atomic<unsigned long long> without = 0;
-  if (found) return true;
-  Search search{without};
-  const auto look = [](dl_phdr_info* library, size_t, void* to) -> int {
-    Search& s = *static_cast<Search*>(to);
-    s.all = library->dlpi_adds;
-    if (s.all == s.without) return 1;
-    const std::string_view path = library->dlpi_name;
-    s.found = path.substr(path.rfind('/') + 1).starts_with("libtbb.so");
-    return s.found;
-  };
-  dl_iterate_phdr(look, &search);
-  if (search.found) found = true;
-  else without = search.all;
-  return search.found;
-}
-#else
-Threads& threads() { return *telaio_threads(); }
-bool is_loaded() { return true; }
-#endif
 
 // Whether oneTBB's threads have been started, as far as is known. To start them takes milliseconds (libraries are
 // looked for, stacks and heaps touched), so a thread first works alone for about as long: then a process whose work is
@@ -76,7 +26,7 @@ thread_local std::chrono::steady_clock::duration spent_alone{};
 bool works_alone() {
   if (started.load(std::memory_order_relaxed)) return false;
   // The program that called us may have started them.
-  if (spent_alone < alone_at_most && !(is_loaded() && threads().index() >= 0)) return true;
+  if (spent_alone < alone_at_most && !(tbb_is_loaded() && threads().index() >= 0)) return true;
   threads();  // or an error
   started = true;
   return false;

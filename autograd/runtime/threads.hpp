@@ -46,6 +46,11 @@ class Threads {
   ~Threads() = default;
 };
 
+/// Loads them where they are a library of their own. Error if it is not there.
+Threads& threads();
+/// Whether oneTBB is in the process, be it by the program that called us.
+bool tbb_is_loaded();
+
 }  // namespace telaio
 
 /// The only ones. By its C name a library finds it that loads this one.
